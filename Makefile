@@ -50,7 +50,6 @@ library := $(B)/libkassette.a
 program := $(B)/kassette
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 
-include $(wildcard make/*.mk)
 
 ##@ Build
 .PHONY: all
