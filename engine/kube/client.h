@@ -45,10 +45,10 @@ void kst_kube_set_trace(struct kst_kube *self,
                         void (*trace)(void *arg, const char *method, const char *path, long status,
                                       int64_t took_us),
                         void *arg);
-/* A guard called before each request that changes something; what it returns (negative, with *err)
- * is the request's result and nothing is sent. The run's lease fences its writes with it. It is
- * asked for fibers on whose tree it was set: kst_kube_guard_set() puts `guard` on the running
- * fiber (NULL takes it away), inherited by those it spawns after that. */
+/* A guard of this client (not of its forks), called before each request that changes something;
+ * what it returns (negative, with *err) is the request's result and nothing is sent. The run's
+ * lease fences its writes with it. NULL takes it away. Execs are not guarded, so that
+ * a thaw never waits for a lease. */
 void kst_kube_set_guard(struct kst_kube *self, int (*guard)(void *arg, struct kst_err **err),
                         void *arg);
 /* A second client of the same configuration, connections and discovery cache, with its own guard
