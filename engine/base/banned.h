@@ -12,15 +12,15 @@
 #include <string.h>
 
 #undef alloca
-#pragma GCC poison strcpy  /* kst_buf_adds, snprintf */
-#pragma GCC poison strcat  /* kst_buf_adds */
-#pragma GCC poison strncpy /* kst_strndup */
-#pragma GCC poison strncat /* kst_buf_add */
+#pragma GCC poison strcpy           /* kst_buf_adds, snprintf */
+#pragma GCC poison strcat           /* kst_buf_adds */
+#pragma GCC poison strncpy          /* kst_strndup */
+#pragma GCC poison strncat          /* kst_buf_add */
 #pragma GCC poison sprintf vsprintf /* snprintf, kst_asprintf */
-#pragma GCC poison strtok /* kst_str_split */
-#pragma GCC poison atoi atol atoll /* kst_parse_int */
-#pragma GCC poison sscanf vsscanf /* kst_regex, kst_parse_int */
-#pragma GCC poison gets /* getline */
-#pragma GCC poison alloca /* kst_malloc */
+#pragma GCC poison strtok           /* kst_str_split */
+#pragma GCC poison atoi atol atoll  /* kst_parse_int */
+#pragma GCC poison sscanf vsscanf   /* kst_regex, kst_parse_int */
+#pragma GCC poison gets             /* getline */
+#pragma GCC poison alloca           /* kst_malloc */
 
 #endif

@@ -30,7 +30,9 @@ struct kst_buf {
 
 extern char kst_buf_empty[1];
 
+/* clang-format off */
 #define KST_BUF_INIT(cap) {.data = kst_buf_empty, .cap_bytes = (cap)}
+/* clang-format on */
 
 void kst_buf_init(struct kst_buf *self, size_t cap_bytes);
 void kst_buf_release(struct kst_buf *self);

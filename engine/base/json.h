@@ -90,12 +90,13 @@ struct kst_json *kst_json_bool(bool value);
 struct kst_json *kst_json_from_int(int64_t value);
 /* `text` must be a JSON number (that asserts). */
 struct kst_json *kst_json_from_number(const char *text);
-struct kst_json *kst_json_from_str(const char *text); /* NULL gives null */
+struct kst_json *kst_json_from_str(const char *text);              /* NULL gives null */
 struct kst_json *kst_json_from_strn(const char *text, size_t len); /* NULs become C0 80 */
 
 /* Sets key to `value` (taken; replaces in place, else appends). */
 void kst_json_set(struct kst_json *self, const char *key, struct kst_json *value);
-void kst_json_set_str(struct kst_json *self, const char *key, const char *value); /* NULL: removes */
+/* NULL for `value` removes the key. */
+void kst_json_set_str(struct kst_json *self, const char *key, const char *value);
 void kst_json_set_int(struct kst_json *self, const char *key, int64_t value);
 void kst_json_set_bool(struct kst_json *self, const char *key, bool value);
 void kst_json_push(struct kst_json *array, struct kst_json *value);

@@ -31,12 +31,12 @@ static inline void kst_free_indirect(void *address)
 #define kst_auto_free __attribute__((cleanup(kst_free_indirect)))
 
 /* Gives the value away and leaves NULL behind: `return kst_take(text);` */
-#define kst_take(pointer)                        \
-    __extension__({                              \
+#define kst_take(pointer)                         \
+    __extension__({                               \
         __typeof__(pointer) *kst_t_ = &(pointer); \
         __typeof__(pointer) kst_v_ = *kst_t_;     \
-        *kst_t_ = NULL;                          \
-        kst_v_;                                  \
+        *kst_t_ = NULL;                           \
+        kst_v_;                                   \
     })
 
 #define KST_ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))

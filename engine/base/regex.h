@@ -16,7 +16,7 @@ struct kst_regex;
 enum { KST_REGEX_STEPS = 1000000, KST_REGEX_GROUPS = 64 };
 
 enum kst_regex_flags {
-    KST_REGEX_BYTES = 1,  /* subject and pattern are bytes, not UTF-8 */
+    KST_REGEX_BYTES = 1, /* subject and pattern are bytes, not UTF-8 */
     KST_REGEX_CASELESS = 2,
     KST_REGEX_DOTALL = 4,
     KST_REGEX_DOLLAR_END = 8, /* $ matches only at the very end */

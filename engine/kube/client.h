@@ -62,10 +62,10 @@ struct kst_kube_request {
     const char *content_type; /* of the body; NULL: application/json */
     const char *accept;       /* NULL: application/json */
     const struct kst_json *body;
-    bool idempotent;   /* may be repeated though it may have been executed */
-    const char *what;  /* for errors: "StatefulSet/shop/db" */
-    const char *verb;  /* for errors: "get", "list", … */
-    size_t max_bytes;  /* of the answer; 0: 64 MiB */
+    bool idempotent;    /* may be repeated though it may have been executed */
+    const char *what;   /* for errors: "StatefulSet/shop/db" */
+    const char *verb;   /* for errors: "get", "list", … */
+    size_t max_bytes;   /* of the answer; 0: 64 MiB */
     int64_t timeout_ms; /* of one try; 0: 30 s */
 };
 /* *out: the parsed answer (NULL where `out` is NULL, or the answer had no body). */
@@ -82,7 +82,7 @@ int kst_kube_get(struct kst_kube *self, const struct kst_kube_resource *resource
 struct kst_kube_list_options {
     const char *label_selector;
     const char *field_selector;
-    int page_size; /* 0: 500 */
+    int page_size;      /* 0: 500 */
     bool metadata_only; /* PartialObjectMetadata */
 };
 /* Calls `each` for every object, page by page (the object is borrowed for the call; a negative
@@ -111,8 +111,8 @@ int kst_kube_update(struct kst_kube *self, const struct kst_kube_resource *resou
                     struct kst_err **err);
 
 enum kst_kube_patch {
-    KST_PATCH_JSON,      /* RFC 6902 */
-    KST_PATCH_MERGE,     /* RFC 7386 */
+    KST_PATCH_JSON,  /* RFC 6902 */
+    KST_PATCH_MERGE, /* RFC 7386 */
     KST_PATCH_STRATEGIC,
     KST_PATCH_APPLY, /* server-side apply, field manager "kassette", forced */
 };

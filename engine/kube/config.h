@@ -41,7 +41,7 @@ int kst_kube_config_in_cluster(const char *root, struct kst_kube_config **out,
 void kst_kube_config_free(struct kst_kube_config *self);
 
 /* Borrowed for the life of the configuration. */
-const char *kst_kube_config_server(const struct kst_kube_config *self); /* no trailing slash */
+const char *kst_kube_config_server(const struct kst_kube_config *self);    /* no trailing slash */
 const char *kst_kube_config_namespace(const struct kst_kube_config *self); /* "default" if unset */
 const char *kst_kube_config_context(const struct kst_kube_config *self);   /* "" in cluster */
 const char *kst_kube_config_proxy(const struct kst_kube_config *self);     /* or NULL */
@@ -65,8 +65,7 @@ struct kst_kube_auth {
  * of `rejected_generation`), an exec plugin (client.authentication.k8s.io/v1 and v1beta1) is run
  * when it has not been yet, its credential expires, or on `rejected`. Yields while a plugin runs.
  * KST_E_FORBIDDEN with the plugin's name, exit code and install hint, never its output. */
-int kst_kube_config_auth(struct kst_kube_config *self, bool rejected,
-                         uint64_t rejected_generation, struct kst_kube_auth *auth,
-                         struct kst_err **err);
+int kst_kube_config_auth(struct kst_kube_config *self, bool rejected, uint64_t rejected_generation,
+                         struct kst_kube_auth *auth, struct kst_err **err);
 
 #endif

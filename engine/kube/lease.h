@@ -26,7 +26,7 @@ struct kst_lease_options {
     const char *identity;          /* unique for this process */
     const struct kst_json *labels; /* of the Lease when it is made; may be NULL */
     const struct kst_json *owners; /* ownerReferences; may be NULL */
-    int64_t duration_ms; /* 0: 15 s; renewed every third of it */
+    int64_t duration_ms;           /* 0: 15 s; renewed every third of it */
     /* Asked for the holder of a lease that is not expired: true where it surely does not live any
      * more (its Pod has ended), so that its lease can be taken at once. May yield. NULL: never. */
     bool (*holder_is_dead)(void *arg, const char *identity);

@@ -24,9 +24,9 @@ struct kst_kube_resource {
     const char *plural;
     const char *singular;
     bool namespaced;
-    bool preferred; /* its version is the group's preferred one */
-    bool has_status; /* a status subresource is listed */
-    unsigned verbs;  /* of enum kst_kube_verb */
+    bool preferred;                 /* its version is the group's preferred one */
+    bool has_status;                /* a status subresource is listed */
+    unsigned verbs;                 /* of enum kst_kube_verb */
     const char *const *short_names; /* ended by NULL */
 };
 

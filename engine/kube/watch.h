@@ -15,7 +15,7 @@ struct kst_kube_resource;
 struct kst_watch;
 
 enum kst_watch_type {
-    KST_WATCH_SEEN,     /* the object is there (first list), or was added */
+    KST_WATCH_SEEN, /* the object is there (first list), or was added */
     KST_WATCH_MODIFIED,
     KST_WATCH_DELETED, /* the last state that is known */
     KST_WATCH_SYNCED,  /* no object: the first list is complete */

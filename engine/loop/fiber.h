@@ -84,7 +84,9 @@ int kst_wait_fd(int fd, int events, int64_t deadline_ms, struct kst_err **err);
 struct kst_cond {
     struct kst_waiter *first;
 };
+/* clang-format off */
 #define KST_COND_INIT {0}
+/* clang-format on */
 void kst_cond_release(struct kst_cond *self);
 int kst_cond_wait(struct kst_cond *self, int64_t deadline_ms, struct kst_err **err);
 /* Wakes all that wait; callable from anywhere on the loop's thread. */

@@ -25,7 +25,7 @@ struct kst_loop;
 struct kst_http_tls {
     const char *ca_pem;
     const char *cert_pem;
-    const char *key_pem; /* a secret */
+    const char *key_pem;     /* a secret */
     const char *server_name; /* SNI and the name that is verified, where it is not the URL's */
     bool insecure;           /* verify nothing */
 };
@@ -44,11 +44,11 @@ struct kst_http_request {
 };
 
 struct kst_http_response {
-    long status;       /* 0 where no answer came */
-    char *content_type; /* owned by the caller, may be NULL; kst_http_response_release() */
+    long status;            /* 0 where no answer came */
+    char *content_type;     /* owned by the caller, may be NULL; kst_http_response_release() */
     int64_t retry_after_ms; /* of the Retry-After header (seconds or a date); -1: none */
-    bool sent; /* false only where the request surely never reached a server: to be repeated freely */
-    int http_version; /* 11 or 20 */
+    bool sent;              /* false only where it surely never reached a server: safe to repeat */
+    int http_version;       /* 11 or 20 */
 };
 void kst_http_response_release(struct kst_http_response *self);
 
