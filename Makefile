@@ -1,10 +1,11 @@
-# Kassette: plain GNU make. `make help` lists the targets; objects go to build/.
+# Kassette: plain GNU make. `make help` lists the targets; everything built goes to build/.
 #
-# Knobs: SANITIZE=address,undefined   DEVELOPER=1 (-Werror and more)   V=1 (commands in full)
-#        CC=clang   PREFIX=/usr/local   DESTDIR=
+# Knobs: SANITIZE=address,undefined   DEVELOPER=1 (-Werror)   V=1 (commands in full)
+#        CC=clang   PREFIX=/usr/local   DESTDIR=   FUZZ_SECONDS=30
 
-MAKEFLAGS += --no-builtin-rules
+MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
+.SECONDARY:
 .DEFAULT_GOAL := all
 
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo 0.1.0)
@@ -15,6 +16,7 @@ DESTDIR :=
 SANITIZE :=
 DEVELOPER :=
 V :=
+FUZZ_SECONDS := 30
 
 ifeq ($(V),)
 Q := @
@@ -45,45 +47,198 @@ ldflags += -fsanitize=$(SANITIZE)
 endif
 
 sources := $(sort $(wildcard engine/*/*.c))
-library_objects := $(patsubst %.c,$(B)/%.o,$(filter-out engine/cmd/main.c,$(sources)))
+main_object := $(B)/engine/cmd/main.o
+library_objects := $(filter-out $(main_object),$(sources:%.c=$(B)/%.o))
 library := $(B)/libkassette.a
 program := $(B)/kassette
-unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+headers := $(sort $(wildcard engine/*/*.h tests/*/*.h))
 
+# Compiled into the binary: the standard library and the blueprints (engine/lua/embedded.h).
+embedded_sources := $(sort $(shell find lua -name '*.lua' ! -path 'lua/types/*' 2>/dev/null; \
+	find blueprints -name blueprint.lua 2>/dev/null))
+embedded_objects := $(B)/generated/embedded.o
+
+# tests/unit/test_*.c are programs; the other files there are helpers that all of them may use.
+unit_tests := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/test_*.c)))
+unit_helpers := $(patsubst %.c,$(B)/%.o, \
+	$(filter-out $(wildcard tests/unit/test_*.c),$(sort $(wildcard tests/unit/*.c))))
+fuzz_names := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+test_sources := $(sort $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c))
 
 ##@ Build
-.PHONY: all
-all: $(program) ## build the engine (the default)
-
-$(B)/%.o: %.c Makefile
-	$(call say,CC,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(cflags) -DKST_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
-
-$(library): $(library_objects) $(embedded_objects)
-	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
-
-$(program): $(B)/engine/cmd/main.o $(library)
-	$(call say,LD,$@)
-	$(Q)$(CC) $(ldflags) -o $@ $< $(library) $(depends_libs)
-	$(Q)ln -sfn $(variant)/kassette build/kassette
-
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(library)
-	$(call say,LD,$@)
-	$(Q)$(CC) $(ldflags) -o $@ $< $(library) $(depends_libs) -lcmocka
-
-.PHONY: unit
-unit: $(unit_tests) ## build and run the unit tests
-	$(Q)set -e; for test in $(unit_tests); do $$test; done
-
-.PHONY: clean
-clean: ## remove build/
-	rm -rf build
 
 .PHONY: help
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 		/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(patsubst %.o,%.d,$(library_objects) $(B)/engine/cmd/main.o)
+.PHONY: all
+all: $(program) ## build the engine (the default)
+
+.PHONY: deps
+deps: ## install the Debian packages that building and testing need
+	@tests/deps tests/packages.txt
+
+# A build without its libraries would fail with a missing header; this says what to do instead.
+.PHONY: toolchain
+toolchain:
+	@pkg-config --exists $(packages) || { \
+		echo "make: a library or pkg-config itself is missing: run \`make deps\` first" >&2; \
+		pkg-config --print-errors --exists $(packages); exit 1; }
+
+$(B)/%.o: %.c Makefile | toolchain
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(cflags) -DKST_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
+
+$(B)/tests/%.o: cflags += -Itests
+
+$(library): $(library_objects) $(embedded_objects)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(program): $(main_object) $(library)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ldflags) -o $@ $< $(library) $(depends_libs)
+	$(Q)ln -sfn $(variant)/kassette build/kassette
+
+# A file whose content changes only when what it says does: what depends on it is then rebuilt.
+define record =
+@mkdir -p $(@D)
+@printf '%s\n' $(1) > $@.new; \
+	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+endef
+
+.PHONY: force
+$(B)/generated/version: force
+	$(call record,'$(VERSION)')
+$(patsubst %.c,$(B)/%.o,$(shell grep -ls KST_VERSION $(sources) /dev/null)): $(B)/generated/version
+
+$(B)/generated/embedded.list: force
+	$(call record,$(embedded_sources))
+$(B)/generated/embedded.c: engine/lua/embed.sh $(B)/generated/embedded.list $(embedded_sources)
+	$(call say,EMBED,$@)
+	$(Q)engine/lua/embed.sh $(embedded_sources) > $@
+$(embedded_objects): $(B)/generated/embedded.c engine/lua/embedded.h Makefile | toolchain
+	$(Q)$(CC) $(cflags) -c -o $@ $<
+
+.PHONY: install
+install: $(program) ## install under $(DESTDIR)$(PREFIX): program, plugin, man page, completion
+	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/kassette
+	ln -sfn kassette $(DESTDIR)$(PREFIX)/bin/kubectl-kassette
+	$(call install_files,docs/kassette.1,share/man/man1)
+	$(call install_files,docs/completion/kassette.bash,share/bash-completion/completions)
+	$(call install_files,docs/completion/_kassette,share/zsh/site-functions)
+	$(call install_files,lua/types/*.lua,share/kassette/types)
+install_files = $(foreach file,$(wildcard $(1)), \
+	install -D -m 644 $(file) $(DESTDIR)$(PREFIX)/$(2)/$(notdir $(file:.bash=))$(newline))
+define newline
+
+
+endef
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf build
+
+##@ Test
+
+.PHONY: test
+test: ## everything that needs neither a network nor a cluster, with the sanitizers on
+	@tests/deps tests/packages.txt
+	+@MAKE='$(MAKE)' tests/run lint lint-selftest hdr-check warnings test-unit test-replay
+
+.PHONY: test-cluster
+test-cluster: ## the end-to-end scenarios, on a one-node Kubernetes or on $KUBECONFIG
+	@tests/deps tests/packages.txt $(wildcard tests/cluster/packages.txt)
+	+@$(MAKE) all
+	@if [ -x tests/cluster/run ]; then tests/cluster/run; else \
+		echo "make: tests/cluster/run: there are no scenarios in this tree" >&2; exit 1; fi
+
+.PHONY: unit
+unit: $(unit_tests) ## the unit tests, built with the knobs given
+	@tests/unit/run $(unit_tests)
+
+.PHONY: replay
+replay: $(fuzz_names:%=$(B)/tests/fuzz/replay_%) ## the fuzz targets over their corpus
+	@tests/fuzz/run replay $(B) $(fuzz_names)
+
+.PHONY: test-unit test-replay
+test-unit:
+	+@$(MAKE) unit SANITIZE=address,undefined
+test-replay:
+	+@$(MAKE) replay SANITIZE=address,undefined
+
+.PHONY: fuzz fuzz-run
+fuzz: ## fuzz every parser for FUZZ_SECONDS each (clang)
+	+@$(MAKE) fuzz-run CC=clang SANITIZE=fuzzer-no-link,address,undefined
+fuzz-run: $(fuzz_names:%=$(B)/tests/fuzz/fuzz_%)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run fuzz $(B) $(fuzz_names)
+
+.PHONY: bench
+bench: all ## measure, and print medians and ratios
+	@if [ -x tests/bench/run ]; then tests/bench/run; else \
+		echo "make: tests/bench/run: there are no benches in this tree" >&2; exit 1; fi
+
+$(B)/tests/unit/helpers.a: $(unit_helpers)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(library) $(if $(unit_helpers),$(B)/tests/unit/helpers.a)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ldflags) -o $@ $(filter-out $(library),$^) $(library) $(depends_libs) -lcmocka
+
+$(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(library)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ldflags) -o $@ $^ $(depends_libs)
+
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(library)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $^ $(depends_libs)
+
+##@ Keep it tidy
+
+.PHONY: lint
+lint: ## layers, sizes, banned functions, format, Lua and shell scripts (tests/lint/)
+	@tests/lint/run
+
+.PHONY: lint-selftest
+lint-selftest:
+	@tests/lint/selftest
+
+.PHONY: format
+format: ## format the C files
+	@clang-format -i $(wildcard engine/*/*.[ch] tests/*/*.[ch])
+
+.PHONY: format-check
+format-check: ## say which C files are not formatted
+	@tests/lint/run --only format
+
+.PHONY: hdr-check
+hdr-check: toolchain ## compile each header alone, with gcc and clang
+	@tests/lint/compile headers '$(cflags) -Werror' $(headers)
+
+.PHONY: warnings
+warnings: toolchain ## build with gcc and check with clang, every warning an error
+	+@$(MAKE) DEVELOPER=1 CC=gcc developer-build
+	@tests/lint/compile sources '$(cflags) -Itests -Werror -DKST_VERSION=""' \
+		$(sources) $(test_sources)
+
+.PHONY: developer-build
+developer-build: $(if $(wildcard engine/cmd/main.c),$(program)) $(library_objects) \
+	$(test_sources:%.c=$(B)/%.o)
+
+##@ Use
+
+.PHONY: demo
+demo: ## a database on a one-node cluster: backed up, destroyed, and brought back
+	@tests/deps tests/packages.txt $(wildcard tests/cluster/packages.txt)
+	+@$(MAKE) all
+	@if [ -x tests/cluster/demo ]; then tests/cluster/demo; else \
+		echo "make: tests/cluster/demo: there is no demo in this tree" >&2; exit 1; fi
+
+.PHONY: image
+image: all ## build the container image
+	@if [ -x deploy/build-image ]; then deploy/build-image; else \
+		echo "make: deploy/build-image: there is no image to build in this tree" >&2; exit 1; fi
+
+-include $(patsubst %.o,%.d,$(library_objects) $(main_object) $(test_sources:%.c=$(B)/%.o))

@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Macros with _FORTIFY_SOURCE under clang: only what is no macro can be poisoned in silence. */
 #undef alloca
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy           /* kst_buf_adds, snprintf */
 #pragma GCC poison strcat           /* kst_buf_adds */
 #pragma GCC poison strncpy          /* kst_strndup */
