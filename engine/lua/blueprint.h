@@ -31,8 +31,8 @@ void kst_blueprint_free(struct kst_blueprint *self);
 /* Borrowed. */
 const char *kst_blueprint_name(const struct kst_blueprint *self);
 const char *kst_blueprint_path(const struct kst_blueprint *self);
-const char *kst_blueprint_summary(const struct kst_blueprint *self); /* "" where there is none */
-int64_t kst_blueprint_order(const struct kst_blueprint *self);       /* default 0; lower first */
+const char *kst_blueprint_summary(const struct kst_blueprint *self);   /* "" where there is none */
+int64_t kst_blueprint_order(const struct kst_blueprint *self);         /* default 0; lower first */
 int64_t kst_blueprint_max_freeze_ms(const struct kst_blueprint *self); /* 0: not said */
 int64_t kst_blueprint_attempts(const struct kst_blueprint *self);      /* 0: not said */
 bool kst_blueprint_post_hook_after_export(const struct kst_blueprint *self);

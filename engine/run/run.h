@@ -30,12 +30,12 @@ struct kst_sessions;
 
 /* A blueprint bound to a workload. */
 struct kst_binding {
-    size_t index;                     /* in status.bindings */
-    const struct kst_json *row;       /* status.bindings[index], borrowed */
+    size_t index;               /* in status.bindings */
+    const struct kst_json *row; /* status.bindings[index], borrowed */
     const struct kst_blueprint *blueprint;
-    struct kst_json *params;          /* resolved */
-    struct kst_lua_ref *run, *app;    /* Lua's objects of the present attempt */
-    bool pre_attempted, thawed;       /* in the present attempt */
+    struct kst_json *params;       /* resolved */
+    struct kst_lua_ref *run, *app; /* Lua's objects of the present attempt */
+    bool pre_attempted, thawed;    /* in the present attempt */
 };
 
 /* What an action does in each phase, and when an attempt is given up. `enter` runs in the run's
@@ -60,13 +60,13 @@ struct kst_action {
 /* What happens, for a terminal or a test; called on the loop, may not wait. `detail` is borrowed and
  * may be NULL. */
 enum kst_note {
-    KST_NOTE_PHASE,   /* text: the phase's name */
-    KST_NOTE_HOOK,    /* "pre_hook StatefulSet/db" … with detail {durationMs, error} */
+    KST_NOTE_PHASE, /* text: the phase's name */
+    KST_NOTE_HOOK,  /* "pre_hook StatefulSet/db" … with detail {durationMs, error} */
     KST_NOTE_FROZEN,
-    KST_NOTE_CUT,     /* text: the claim; detail: the volume's row */
-    KST_NOTE_THAWED,  /* detail: {durationMs} */
-    KST_NOTE_READY,   /* as CUT */
-    KST_NOTE_LOG,     /* a blueprint's run:log */
+    KST_NOTE_CUT,    /* text: the claim; detail: the volume's row */
+    KST_NOTE_THAWED, /* detail: {durationMs} */
+    KST_NOTE_READY,  /* as CUT */
+    KST_NOTE_LOG,    /* a blueprint's run:log */
     KST_NOTE_WARNING,
 };
 struct kst_run_observer {
@@ -79,7 +79,7 @@ struct kst_run_options {
     struct kst_kube *kube; /* forked for the run */
     const char *home;      /* the namespace of Runs, Leases and Jobs */
     const char *name;
-    const char *cache_dir; /* of Git sources */
+    const char *cache_dir;                   /* of Git sources */
     const struct kst_action *const *actions; /* ended by NULL; the last may have no name: any */
     struct kst_run_observer observer;
     bool wait_for_owner; /* wait for the lease instead of refusing */
@@ -98,13 +98,13 @@ struct kst_run {
 
     struct kst_journal *journal;
     struct kst_lease *lease;
-    struct kst_fiber *fiber;     /* the run's own: cancelled by kst_run_cancel() */
-    struct kst_fiber *listener;  /* watches the Run for spec.cancel */
-    bool cancelled;              /* somebody asked for it */
+    struct kst_fiber *fiber;    /* the run's own: cancelled by kst_run_cancel() */
+    struct kst_fiber *listener; /* watches the Run for spec.cancel */
+    bool cancelled;             /* somebody asked for it */
     char *cancel_reason;
 
     struct kst_lua *lua;
-    struct kst_bundle *bundle;   /* blueprints, as read */
+    struct kst_bundle *bundle; /* blueprints, as read */
     struct kst_blueprint **blueprints;
     size_t nblueprints;
     struct kst_binding *bindings;
@@ -112,12 +112,12 @@ struct kst_run {
     struct kst_sessions *sessions;
 
     enum kst_phase phase;
-    int64_t attempt;             /* status.attempt */
-    int64_t failed_attempts;     /* of those that count against spec.attempts */
+    int64_t attempt;         /* status.attempt */
+    int64_t failed_attempts; /* of those that count against spec.attempts */
     int64_t attempts, max_freeze_ms, ready_timeout_ms, thaw_timeout_ms;
     int64_t freeze_started_us, freeze_ended_us; /* monotonic */
-    struct kst_err *freeze_error; /* why the present attempt is given up */
-    void *data;                  /* the action's */
+    struct kst_err *freeze_error;               /* why the present attempt is given up */
+    void *data;                                 /* the action's */
 };
 
 /* Executes, or resumes, one Run to its end: takes the lease, reads the journal, thaws and cleans up
