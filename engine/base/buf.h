@@ -34,6 +34,8 @@ extern char kst_buf_empty[1];
 #define KST_BUF_INIT(cap) {.data = kst_buf_empty, .cap_bytes = (cap)}
 /* clang-format on */
 
+/* An empty buffer that never holds more than `cap_bytes`; the release gives its memory back and
+ * leaves it empty. */
 void kst_buf_init(struct kst_buf *self, size_t cap_bytes);
 void kst_buf_release(struct kst_buf *self);
 #define kst_auto_buf __attribute__((cleanup(kst_buf_release))) struct kst_buf

@@ -11,6 +11,7 @@
 
 #define KST_NEVER INT64_MAX /* a deadline that does not come */
 
+/* Monotonic, then wall time. */
 int64_t kst_now_ms(void);
 int64_t kst_now_us(void);
 int64_t kst_wall_ms(void);

@@ -114,7 +114,8 @@ struct kst_json *kst_json_mut_at(struct kst_json *self, size_t index);
  * ' may stand for ", with %s (const char *, quoted and escaped; NULL gives null), %d (int),
  * %L (int64_t), %b (int as bool), %J (const struct kst_json *, copied; NULL gives null) where a
  * value stands; %s also where a key stands. The caller frees the result.
- *   kst_json_make("{'metadata':{'name':%s,'labels':%J},'spec':{'replicas':%d}}", name, labels, 0) */
+ *   kst_json_make("{'metadata':{'name':%s,'labels':%J},'spec':{'replicas':%d}}", name, labels, 0)
+ */
 struct kst_json *kst_json_make(const char *template, ...);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+/* Never NULL: what cannot be had ends the process. */
 void *kst_malloc(size_t size_bytes) __attribute__((malloc, returns_nonnull));
 /* Zeroed; count * size may not overflow (that asserts). */
 void *kst_calloc(size_t count, size_t size_bytes) __attribute__((malloc, returns_nonnull));

@@ -11,8 +11,9 @@
  * kst_kube_create() looks whether the object is there and ours.
  *
  * All functions yield; all stop with KST_E_CANCELLED and KST_E_TIMEOUT as fibers do. Errors:
- * KST_E_UNREACHABLE, _FORBIDDEN (with the verb, resource and namespace that RBAC lacks), _NOT_FOUND,
- * _EXISTS, _CONFLICT, _INVALID (with the fields), _GONE, _SERVER. Messages name kind/namespace/name.
+ * KST_E_UNREACHABLE, _FORBIDDEN (with the verb, resource and namespace that RBAC lacks),
+ * _NOT_FOUND, _EXISTS, _CONFLICT, _INVALID (with the fields), _GONE, _SERVER. Messages name
+ * kind/namespace/name.
  */
 #ifndef KST_KUBE_CLIENT_H
 #define KST_KUBE_CLIENT_H

@@ -49,8 +49,8 @@ extern const struct kst_kube_resource kst_res_namespaces, kst_res_pods, kst_res_
     kst_res_snapshot_classes, kst_res_snapshot_contents, kst_res_runs;
 
 /* By kind, plural, singular or short name, optionally with ".group" ("deploy", "Deployment",
- * "deployments.apps", "certificates.v1.cert-manager.io"); the preferred version, core before others,
- * as kubectl does. Yields. KST_E_NOT_FOUND names near ones. */
+ * "deployments.apps", "certificates.v1.cert-manager.io"); the preferred version, core before
+ * others, as kubectl does. Yields. KST_E_NOT_FOUND names near ones. */
 int kst_kube_find_resource(struct kst_kube *self, const char *name,
                            const struct kst_kube_resource **out, struct kst_err **err);
 /* By apiVersion and kind, as objects have them. Yields. KST_E_NOT_FOUND. */

@@ -63,8 +63,9 @@ int kst_http_do(struct kst_loop *loop, const struct kst_http_request *request,
 int kst_http_open(struct kst_loop *loop, const struct kst_http_request *request,
                   struct kst_http_response *response, struct kst_http_stream **out,
                   struct kst_err **err);
-/* Yields until at least one byte can be appended to `into` (at most `max`, and what its cap leaves):
- * the count, 0 at a regular end, else an error as above. Not reading holds the sender back. */
+/* Yields until at least one byte can be appended to `into` (at most `max`, and what its cap
+ * leaves): the count, 0 at a regular end, else an error as above. Not reading holds the sender
+ * back. */
 int64_t kst_http_read(struct kst_http_stream *self, struct kst_buf *into, size_t max,
                       int64_t deadline_ms, struct kst_err **err);
 /* Ends the exchange where it is and frees. NULL is allowed. */

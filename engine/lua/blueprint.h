@@ -21,8 +21,9 @@ struct kst_blueprint;
 struct kst_err;
 struct kst_json;
 
-/* Loads and checks; see kst_lua_load() for the arguments and errors. KST_E_INVALID names file, field,
- * what was expected and what was found. The blueprint must be freed before the interpreter. */
+/* Loads and checks; see kst_lua_load() for the arguments and errors. KST_E_INVALID names file,
+ * field, what was expected and what was found. The blueprint must be freed before the interpreter.
+ */
 int kst_blueprint_load(struct kst_lua *lua, const char *path, const char *text, size_t len,
                        kst_lua_read_fn *read, void *read_arg, struct kst_blueprint **out,
                        struct kst_err **err);
@@ -46,10 +47,10 @@ bool kst_blueprint_has(const struct kst_blueprint *self, const char *function);
 const struct kst_lua_ref *kst_blueprint_function(const struct kst_blueprint *self,
                                                  const char *function);
 
-/* Whether its match rule takes this workload: every part of the rule must hold (kind and api_version
- * exactly or one of a list; image: any container's image matches the regular expression; name: the
- * object's name matches; labels: all equal, on the workload or its Pod template). No rule takes
- * nothing. KST_E_LIMIT from a pathological expression. */
+/* Whether its match rule takes this workload: every part of the rule must hold (kind and
+ * api_version exactly or one of a list; image: any container's image matches the regular
+ * expression; name: the object's name matches; labels: all equal, on the workload or its Pod
+ * template). No rule takes nothing. KST_E_LIMIT from a pathological expression. */
 int kst_blueprint_matches(const struct kst_blueprint *self, const struct kst_json *workload,
                           bool *matches, struct kst_err **err);
 

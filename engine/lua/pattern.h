@@ -25,8 +25,8 @@ struct kst_capture {
 int kst_pattern_new(const char *pattern, size_t len, bool no_anchor, struct kst_pattern **out,
                     struct kst_err **err);
 void kst_pattern_free(struct kst_pattern *self);
-/* Matches at or after byte `offset`; captures[0] is the whole match, *ncaptures counts the pattern's
- * own. KST_E_LIMIT where the step limit ended it. */
+/* Matches at or after byte `offset`; captures[0] is the whole match, *ncaptures counts the
+ * pattern's own. KST_E_LIMIT where the step limit ended it. */
 int kst_pattern_match(const struct kst_pattern *self, const char *subject, size_t len,
                       size_t offset, struct kst_capture captures[KST_PATTERN_CAPTURES + 1],
                       int *ncaptures, bool *matched, struct kst_err **err);
