@@ -13,6 +13,9 @@
 /* Makes the interpreter with all natives, loads the blueprints that status.bindings names, resolves
  * their parameters. Idempotent. Yields. Errors name the blueprint. */
 int kst_hook_load(struct kst_run *run, struct kst_err **err);
+/* Frees the interpreter and everything of it, so that kst_hook_load() makes a fresh one. No fiber may
+ * be inside. */
+void kst_hook_unload(struct kst_run *run);
 /* Fresh `run` and `app` objects for every binding, at the start of an attempt or phase. */
 int kst_hook_begin(struct kst_run *run, struct kst_err **err);
 /* Calls the function where the blueprint has it (else 0 with *result untouched). *result may be

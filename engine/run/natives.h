@@ -8,7 +8,7 @@
 #ifndef KST_RUN_NATIVES_H
 #define KST_RUN_NATIVES_H
 
-struct kst_lua_native;
+#include "lua/host.h"
 
 /* get, list, apply, create, patch, delete, scale, wait, pods, logs (native_kube.c) */
 extern const struct kst_lua_native kst_kube_natives[];

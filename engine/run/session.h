@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-struct kst_lua_native;
+#include "lua/host.h"
 struct kst_run;
 struct kst_sessions;
 
