@@ -26,13 +26,18 @@ enum {
 /* One hook of one binding in one group. */
 struct call {
     struct kst_run *run;
-    struct kst_binding *binding;
+    size_t index; /* of the binding: an interpreter that is renewed has new ones */
     const char *function;
     struct kst_json *row; /* of the attempt's hooks */
     struct kst_err *error;
     int tries;
     bool done;
 };
+
+static struct kst_binding *binding_of(const struct call *call)
+{
+    return &call->run->bindings[call->index];
+}
 
 static struct kst_json *attempt_row(const struct kst_run *run)
 {
@@ -67,7 +72,7 @@ static int hook_fiber(void *arg, struct kst_err **err)
     struct call *call = arg;
     int64_t started_us = kst_now_us();
     kst_journal_stamp(call->row, "startedAt", true);
-    int rc = kst_hook_call(call->run, call->binding, call->function, NULL, &call->error);
+    int rc = kst_hook_call(call->run, binding_of(call), call->function, NULL, &call->error);
     kst_journal_stamp(call->row, "endedAt", true);
     kst_json_set_int(call->row, "durationMs", (kst_now_us() - started_us) / 1000);
     set_error(call->row, call->error);
@@ -80,8 +85,8 @@ static void start_call(struct kst_group *group, struct call *call)
 {
     struct kst_json *hooks = kst_json_ensure_array(attempt_row(call->run), "hooks");
     call->row = kst_json_make("{'workload':%s,'blueprint':%s,'hook':%s}",
-                              kst_binding_workload(call->binding),
-                              kst_blueprint_name(call->binding->blueprint), call->function);
+                              kst_binding_workload(binding_of(call)),
+                              kst_blueprint_name(binding_of(call)->blueprint), call->function);
     kst_json_push(hooks, call->row);
     kst_err_clear(&call->error);
     call->tries++;
@@ -118,7 +123,7 @@ static int freeze_group(struct kst_run *run, int64_t order, struct kst_err **err
         binding->pre_attempted = true;
         if (!kst_blueprint_has(binding->blueprint, "pre_hook"))
             continue;
-        calls[count] = (struct call){.run = run, .binding = binding, .function = "pre_hook"};
+        calls[count] = (struct call){.run = run, .index = i, .function = "pre_hook"};
         start_call(group, &calls[count++]);
     }
     int rc = kst_group_wait(group, err);
@@ -255,21 +260,21 @@ static size_t settle(struct kst_run *run, struct call *calls, size_t count, stru
     size_t again = 0;
     for (size_t i = 0; i < count; i++) {
         struct call *call = &calls[i];
-        if (call->binding->thawed)
+        if (binding_of(call)->thawed)
             continue;
         if (call->done) {
-            call->binding->thawed = true;
+            binding_of(call)->thawed = true;
         } else if (lost_its_session(call->error)) {
             /* The lock went with its connection: thawed, but what was cut is worth nothing. */
-            call->binding->thawed = true;
+            binding_of(call)->thawed = true;
             give_up(run, &call->error);
         } else if (is_transport(kst_err_code(call->error)) || call->tries < THAW_TRIES) {
             kst_log(KST_LOG_WARN, "post-hook failed, trying again", "run", run->name, "workload",
-                    kst_binding_workload(call->binding), "error", kst_err_message(call->error),
+                    kst_binding_workload(binding_of(call)), "error", kst_err_message(call->error),
                     NULL);
             again++;
         } else {
-            call->binding->thawed = true; /* no more tries */
+            binding_of(call)->thawed = true; /* no more tries */
             kst_err_move(failed, &call->error);
         }
     }
@@ -283,9 +288,7 @@ static int renew_interpreter(struct kst_run *run, struct kst_err **err)
     if (!kst_lua_violated(run->lua))
         return 0;
     kst_sessions_close_all(run->sessions);
-    kst_hook_unload(run);
-    int rc = kst_hook_load(run, err);
-    return rc < 0 ? rc : kst_hook_begin(run, err);
+    return kst_hook_renew(run, err);
 }
 
 static void run_round(struct kst_run *run, struct call *calls, size_t count)
@@ -293,7 +296,7 @@ static void run_round(struct kst_run *run, struct call *calls, size_t count)
     struct kst_group *group = kst_group_new(run->loop, false);
     int64_t outer = kst_deadline_replace(kst_deadline_in_ms(run->thaw_timeout_ms));
     for (size_t i = 0; i < count; i++) {
-        if (!calls[i].binding->thawed)
+        if (!binding_of(&calls[i])->thawed)
             start_call(group, &calls[i]);
     }
     kst_deadline_replace(KST_NEVER);
@@ -314,7 +317,7 @@ static void thaw_group(struct kst_run *run, int64_t order, bool after_export,
             continue;
         if (kst_blueprint_has(binding->blueprint, "post_hook"))
             calls[count++] =
-                (struct call){.run = run, .binding = binding, .function = "post_hook"};
+                (struct call){.run = run, .index = i, .function = "post_hook"};
         else
             binding->thawed = true;
     }

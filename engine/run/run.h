@@ -34,7 +34,7 @@ struct kst_binding {
     const struct kst_json *row; /* status.bindings[index], borrowed */
     const struct kst_blueprint *blueprint;
     struct kst_json *params;       /* resolved */
-    struct kst_lua_ref *run, *app; /* Lua's objects of the present attempt */
+    struct kst_lua_ref *objects; /* Lua's {run, app} of the present attempt */
     bool pre_attempted, thawed;    /* in the present attempt */
 };
 
