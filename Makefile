@@ -207,7 +207,7 @@ lint-selftest:
 
 .PHONY: format
 format: ## format the C files
-	@clang-format -i $(wildcard engine/*/*.[ch] tests/*/*.[ch])
+	@find engine tests -name '*.[ch]' -exec clang-format -i {} +
 
 .PHONY: format-check
 format-check: ## say which C files are not formatted

@@ -39,10 +39,10 @@ struct kst_lease_options {
 int kst_lease_acquire(struct kst_kube *kube, const struct kst_lease_options *options, bool wait,
                       void (*lost_call)(void *arg), void *lost_arg, struct kst_lease **out,
                       struct kst_err **err);
-/* To be asked before each write. 0 where the lease is surely ours; KST_E_LOST where somebody else has
- * taken it, or it is gone. Where it could not be renewed in time (the API server is away), yields
- * until it was renewed (nobody took it meanwhile: it is ours still), lost, or the fiber's deadline
- * or cancellation. */
+/* To be asked before each write. 0 where the lease is surely ours; KST_E_LOST where somebody else
+ * has taken it, or it is gone. Where it could not be renewed in time (the API server is away),
+ * yields until it was renewed (nobody took it meanwhile: it is ours still), lost, or the fiber's
+ * deadline or cancellation. */
 int kst_lease_check(const struct kst_lease *self, struct kst_err **err);
 int64_t kst_lease_token(const struct kst_lease *self);
 /* Yields: stops renewing, gives the lease up where it is still ours (holderIdentity ""), or deletes

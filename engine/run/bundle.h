@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The blueprints of one run: the files that were read from its source, kept as a ConfigMap beside
- * the Run before anything is frozen. A thaw must not depend on a Git server being there: a successor
- * reads the same files, of the same commit, from the cluster.
+ * the Run before anything is frozen. A thaw must not depend on a Git server being there: a
+ * successor reads the same files, of the same commit, from the cluster.
  */
 #ifndef KST_RUN_BUNDLE_H
 #define KST_RUN_BUNDLE_H

@@ -41,8 +41,7 @@ static struct kst_binding *binding_of(const struct call *call)
 
 static struct kst_json *attempt_row(const struct kst_run *run)
 {
-    struct kst_json *rows =
-        kst_json_ensure_array(kst_journal_status(run->journal), "attempts");
+    struct kst_json *rows = kst_json_ensure_array(kst_journal_status(run->journal), "attempts");
     size_t count = kst_json_len(rows);
     return count ? kst_json_mut_at(rows, count - 1) : NULL;
 }
@@ -93,8 +92,8 @@ static void start_call(struct kst_group *group, struct call *call)
     kst_group_spawn(group, call->function, hook_fiber, call);
 }
 
-/* The next order above (or below, with `down`) `than`, among the bindings that `wanted` takes; false
- * where there is none. */
+/* The next order above (or below, with `down`) `than`, among the bindings that `wanted` takes;
+ * false where there is none. */
 static bool next_order(const struct kst_run *run, bool down, int64_t than, bool first,
                        int64_t *order)
 {
@@ -162,14 +161,16 @@ static void explain_timeout(struct kst_run *run, const char *during, struct kst_
     char limit[KST_TIME_TEXT];
     kst_duration_format(run->max_freeze_ms, limit);
     *error = NULL;
-    kst_err_set(error, KST_E_TIMEOUT, "the freeze reached its limit of %s (max_freeze) during %s: %s",
-                limit, during, kst_err_message(cause));
+    kst_err_set(error, KST_E_TIMEOUT,
+                "the freeze reached its limit of %s (max_freeze) during %s: %s", limit, during,
+                kst_err_message(cause));
     kst_err_reason(error, "FreezeTimeout");
     const char *hint = kst_err_get_hint(cause);
-    kst_err_hint(error, "%s",
-                 hint ? hint
-                      : "find out what was slow (the attempt's hooks and volumes are in the status), "
-                        "or allow more with spec.maxFreeze");
+    kst_err_hint(
+        error, "%s",
+        hint ? hint
+             : "find out what was slow (the attempt's hooks and volumes are in the status), "
+               "or allow more with spec.maxFreeze");
 }
 
 /* The journal's last words before the freeze: everything that the attempt will make. */
@@ -316,8 +317,7 @@ static void thaw_group(struct kst_run *run, int64_t order, bool after_export,
             binding->thawed || (!after_export && waits_for_export(run, binding)))
             continue;
         if (kst_blueprint_has(binding->blueprint, "post_hook"))
-            calls[count++] =
-                (struct call){.run = run, .index = i, .function = "post_hook"};
+            calls[count++] = (struct call){.run = run, .index = i, .function = "post_hook"};
         else
             binding->thawed = true;
     }
@@ -340,8 +340,8 @@ static void thaw_group(struct kst_run *run, int64_t order, bool after_export,
     free(calls);
 }
 
-/* All post-hooks that are owed, in reverse order. Shielded: neither a cancel nor a deadline ends it.
- * KST_E_FAILED with reason ThawFailed where one failed for good. */
+/* All post-hooks that are owed, in reverse order. Shielded: neither a cancel nor a deadline ends
+ * it. KST_E_FAILED with reason ThawFailed where one failed for good. */
 static int thaw(struct kst_run *run, bool after_export, struct kst_err **err)
 {
     kst_shield_begin();
@@ -362,8 +362,9 @@ static int thaw(struct kst_run *run, bool after_export, struct kst_err **err)
     kst_err_wrap(&failed, "the application may still be frozen");
     kst_err_reason(&failed, "ThawFailed");
     if (!kst_err_get_hint(failed))
-        kst_err_hint(&failed, "run by hand what the blueprint's post_hook does, then find out why it "
-                              "failed");
+        kst_err_hint(&failed,
+                     "run by hand what the blueprint's post_hook does, then find out why it "
+                     "failed");
     return kst_err_move(err, &failed);
 }
 

@@ -88,7 +88,8 @@ int kst_hook_load(struct kst_run *run, struct kst_err **err)
         if (rc < 0)
             return rc;
     }
-    const struct kst_json *rows = kst_json_path(kst_journal_object(run->journal), "status.bindings");
+    const struct kst_json *rows = kst_json_path(kst_journal_object(run->journal),
+                                                "status.bindings");
     size_t count = kst_json_len(rows);
     run->bindings = kst_calloc(count + 1, sizeof(*run->bindings));
     run->nbindings = count;

@@ -13,8 +13,8 @@
 /* Makes the interpreter with all natives, loads the blueprints that status.bindings names, resolves
  * their parameters. Idempotent. Yields. Errors name the blueprint. */
 int kst_hook_load(struct kst_run *run, struct kst_err **err);
-/* Frees the interpreter and everything of it, so that kst_hook_load() makes a fresh one. No fiber may
- * be inside. */
+/* Frees the interpreter and everything of it, so that kst_hook_load() makes a fresh one. No fiber
+ * may be inside. */
 void kst_hook_unload(struct kst_run *run);
 /* A fresh interpreter in place of one whose walls were broken; what is known of each binding's
  * freeze stays. Yields. */

@@ -128,7 +128,8 @@ static int duration(const struct kst_json *spec, const char *field, int64_t fall
 {
     const struct kst_json *value = kst_json_get(spec, field);
     long long ms = fallback_ms;
-    if (value && (!kst_json_str(value) || !kst_parse_duration_ms(kst_json_str(value), &ms) || ms <= 0))
+    if (value &&
+        (!kst_json_str(value) || !kst_parse_duration_ms(kst_json_str(value), &ms) || ms <= 0))
         return kst_err_set(err, KST_E_INVALID,
                            "spec.%s: expected a duration such as \"30s\", found \"%s\"", field,
                            kst_json_str(value) ? kst_json_str(value) : "");
@@ -151,13 +152,17 @@ static int read_spec(struct kst_run *run, struct kst_err **err)
     const char *action = kst_json_path_str(spec, "action");
     const char *ns = kst_json_path_str(spec, "application.namespace");
     if (!ns || !*ns)
-        return kst_err_set(err, KST_E_INVALID, "Run/%s/%s names no application "
-                           "(spec.application.namespace)", run->home, run->name);
+        return kst_err_set(err, KST_E_INVALID,
+                           "Run/%s/%s names no application "
+                           "(spec.application.namespace)",
+                           run->home, run->name);
     run->app_ns = kst_strdup(ns);
     run->action = find_action(run, action ? action : "backup");
     if (!run->action)
-        return kst_err_set(err, KST_E_INVALID, "Run/%s/%s asks for the action '%s', which this "
-                           "version does not have", run->home, run->name, action);
+        return kst_err_set(err, KST_E_INVALID,
+                           "Run/%s/%s asks for the action '%s', which this "
+                           "version does not have",
+                           run->home, run->name, action);
     int64_t attempts = kst_json_path_int(spec, "attempts", DEFAULT_ATTEMPTS);
     if (attempts < 1 || attempts > 100)
         return kst_err_set(err, KST_E_INVALID, "spec.attempts: expected 1 to 100, found %lld",
@@ -281,8 +286,10 @@ static int walk(struct kst_run *run, struct kst_err **err)
     while (rc == 0 && !kst_phase_is_final(run->phase)) {
         kst_phase_fn *enter = run->action->enter[run->phase];
         if (!enter)
-            return kst_err_set(err, KST_E_INVALID, "Run/%s/%s is in phase %s, which the action %s "
-                               "does not have", run->home, run->name, kst_phase_name(run->phase),
+            return kst_err_set(err, KST_E_INVALID,
+                               "Run/%s/%s is in phase %s, which the action %s "
+                               "does not have",
+                               run->home, run->name, kst_phase_name(run->phase),
                                run->action->name ? run->action->name : "of a blueprint");
         enum kst_phase next = KST_PHASE_FAILED;
         rc = enter(run, &next, err);
@@ -311,10 +318,10 @@ static void record_failure(struct kst_run *run, const struct kst_err *error, boo
 {
     struct kst_json *status = kst_journal_status(run->journal);
     const char *reason = cancelled ? "Cancelled" : kst_err_get_reason(error);
-    kst_auto_free char *why =
-        cancelled ? kst_asprintf("cancelled: %s; nothing is left frozen",
-                                 run->cancel_reason ? run->cancel_reason : "interrupted")
-                  : kst_strdup(kst_err_message(error));
+    kst_auto_free char *why = cancelled ? kst_asprintf("cancelled: %s; nothing is left frozen",
+                                                       run->cancel_reason ? run->cancel_reason
+                                                                          : "interrupted")
+                                        : kst_strdup(kst_err_message(error));
     kst_json_set_str(status, "reason", reason);
     kst_json_set_str(status, "message", why);
     kst_json_set_str(status, "hint", cancelled ? NULL : kst_err_get_hint(error));
@@ -388,8 +395,8 @@ static int execute_owned(struct kst_run *run, struct kst_err **err)
     int rc = kst_journal_reload(run->journal, err);
     if (rc < 0)
         return rc;
-    enum kst_phase phase =
-        kst_phase_parse(kst_json_path_str(kst_journal_object(run->journal), "status.phase"));
+    enum kst_phase phase = kst_phase_parse(
+        kst_json_path_str(kst_journal_object(run->journal), "status.phase"));
     if (kst_phase_is_final(phase))
         return report_end(run, phase, err);
     run->listener = kst_fiber_spawn(run->loop, "listener", listen, run);
@@ -412,8 +419,8 @@ static int execute(void *arg, struct kst_err **err)
     int rc = kst_journal_open(run->kube, run->home, run->name, &run->journal, err);
     if (rc < 0)
         return rc;
-    enum kst_phase phase =
-        kst_phase_parse(kst_json_path_str(kst_journal_object(run->journal), "status.phase"));
+    enum kst_phase phase = kst_phase_parse(
+        kst_json_path_str(kst_journal_object(run->journal), "status.phase"));
     if (kst_phase_is_final(phase))
         return report_end(run, phase, err);
     rc = take_lease(run, err);

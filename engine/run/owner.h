@@ -15,8 +15,8 @@ struct kst_kube;
 /* This process' identity; the caller frees it. */
 char *kst_owner_identity(void);
 /* A kst_lease_options.holder_is_dead (arg: the kube client): the Pod has ended or is gone; the
- * process of this machine and boot is gone. Unknown forms, other machines, and failed look-ups count
- * as alive. May yield. */
+ * process of this machine and boot is gone. Unknown forms, other machines, and failed look-ups
+ * count as alive. May yield. */
 bool kst_owner_is_dead(void *kube, const char *identity);
 /* "Pod kassette/backup-x-1234" or "process 4711 on host alpha": for messages; the caller frees. */
 char *kst_owner_describe(const char *identity);

@@ -4,11 +4,11 @@
 #include <string.h>
 
 static const char *const names[KST_PHASES] = {
-    [KST_PHASE_PENDING] = "Pending",       [KST_PHASE_CAPTURE] = "Capture",
-    [KST_PHASE_PRE_HOOK] = "PreHook",      [KST_PHASE_SNAPSHOT] = "Snapshot",
-    [KST_PHASE_POST_HOOK] = "PostHook",    [KST_PHASE_EXPORT] = "Export",
-    [KST_PHASE_ACTION] = "Action",         [KST_PHASE_SUCCEEDED] = "Succeeded",
-    [KST_PHASE_FAILED] = "Failed",         [KST_PHASE_CANCELLED] = "Cancelled",
+    [KST_PHASE_PENDING] = "Pending",    [KST_PHASE_CAPTURE] = "Capture",
+    [KST_PHASE_PRE_HOOK] = "PreHook",   [KST_PHASE_SNAPSHOT] = "Snapshot",
+    [KST_PHASE_POST_HOOK] = "PostHook", [KST_PHASE_EXPORT] = "Export",
+    [KST_PHASE_ACTION] = "Action",      [KST_PHASE_SUCCEEDED] = "Succeeded",
+    [KST_PHASE_FAILED] = "Failed",      [KST_PHASE_CANCELLED] = "Cancelled",
 };
 
 const char *kst_phase_name(enum kst_phase phase)

@@ -33,9 +33,9 @@ struct kst_binding {
     size_t index;               /* in status.bindings */
     const struct kst_json *row; /* status.bindings[index], borrowed */
     const struct kst_blueprint *blueprint;
-    struct kst_json *params;       /* resolved */
+    struct kst_json *params;     /* resolved */
     struct kst_lua_ref *objects; /* Lua's {run, app} of the present attempt */
-    bool pre_attempted, thawed;    /* in the present attempt */
+    bool pre_attempted, thawed;  /* in the present attempt */
 };
 
 /* What an action does in each phase, and when an attempt is given up. `enter` runs in the run's
@@ -57,8 +57,8 @@ struct kst_action {
     void (*release)(struct kst_run *run);
 };
 
-/* What happens, for a terminal or a test; called on the loop, may not wait. `detail` is borrowed and
- * may be NULL. */
+/* What happens, for a terminal or a test; called on the loop, may not wait. `detail` is borrowed
+ * and may be NULL. */
 enum kst_note {
     KST_NOTE_PHASE, /* text: the phase's name */
     KST_NOTE_HOOK,  /* "pre_hook StatefulSet/db" … with detail {durationMs, error} */
@@ -137,7 +137,8 @@ size_t kst_run_cancel(const char *name, const char *reason);
 void kst_run_set_phase(struct kst_run *run, enum kst_phase phase);
 void kst_run_note(const struct kst_run *run, enum kst_note note, const char *text,
                   const struct kst_json *detail);
-/* {"kassette.io/run":…, "kassette.io/step":…} for objects that the run creates; the caller frees. */
+/* {"kassette.io/run":…, "kassette.io/step":…} for objects that the run creates; the caller frees.
+ */
 struct kst_json *kst_run_labels(const struct kst_run *run, const char *step);
 /* An ownerReference to the Run, for objects in its own namespace; the caller frees. */
 struct kst_json *kst_run_owner(const struct kst_run *run);

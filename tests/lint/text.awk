@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Rules that every text file keeps. Prints "file:line: rule: what is wrong".
-#   spdx     the license in the first line (of a script: the second)
+#   spdx     the licence in the first line (of a script: the second)
 #   columns  at most 100 of them
 #   tab      none, but in make's files
 #   space    none at the end of a line
@@ -24,7 +24,8 @@ FNR == 1 {
   lines = 0
   c = name ~ /\.[ch]$/
   lua = name ~ /\.lua$/
-  script = $0 ~ /^#!/
+  script = $0 ~ /^#!/ || name ~ /\.bash$/
+  spdx_line = script && $0 ~ /^#!/ ? 2 : script ? 1 : 0
   make = name ~ /(^|\/)Makefile$/
   code = c || lua || script || name ~ /\.awk$/
   wide = !code || script # prose, manifests and the commands of a script may be wide
@@ -33,8 +34,8 @@ FNR == 1 {
   if (lua && $0 != "-- SPDX-License-Identifier: Apache-2.0")
     report(1, "spdx", "the first line is not -- SPDX-License-Identifier: Apache-2.0")
 }
-FNR == 2 && script && $0 != "# SPDX-License-Identifier: Apache-2.0" {
-  report(2, "spdx", "the second line is not # SPDX-License-Identifier: Apache-2.0")
+FNR == spdx_line && $0 != "# SPDX-License-Identifier: Apache-2.0" {
+  report(FNR, "spdx", "the line is not # SPDX-License-Identifier: Apache-2.0")
 }
 {
   lines = FNR

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034,SC2154
 # Certificates by openssl: one authority, elliptic curves (milliseconds each), ten years.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034,SC2154
 # What every script of the cluster shares: where things are, how a daemon is started and found
 # again. Sourced, with `here` set to the folder of the scripts.

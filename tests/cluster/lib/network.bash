@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034,SC2154
 # One /24 a cluster out of 198.19.0.0/16, which is set aside for the benchmarking of networks
 # (RFC 2544) and so in nobody's way: .1 the node, .2 the host, .128/25 the Pods. The node has a

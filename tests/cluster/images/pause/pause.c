@@ -18,8 +18,8 @@ static void reap(int number)
 
 int main(void)
 {
-    const struct sigaction ends = { .sa_handler = end };
-    const struct sigaction reaps = { .sa_handler = reap, .sa_flags = SA_NOCLDSTOP };
+    const struct sigaction ends = {.sa_handler = end};
+    const struct sigaction reaps = {.sa_handler = reap, .sa_flags = SA_NOCLDSTOP};
 
     sigaction(SIGTERM, &ends, NULL);
     sigaction(SIGINT, &ends, NULL);
