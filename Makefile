@@ -73,7 +73,7 @@ help: ## show this list
 		/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: all
-all: $(program) ## build the engine (the default)
+all: $(if $(wildcard engine/cmd/main.c),$(program)) $(library) ## build the engine (the default)
 
 .PHONY: deps
 deps: ## install the Debian packages that building and testing need
@@ -224,8 +224,7 @@ warnings: toolchain ## build with gcc and check with clang, every warning an err
 		$(sources) $(test_sources)
 
 .PHONY: developer-build
-developer-build: $(if $(wildcard engine/cmd/main.c),$(program)) $(library_objects) \
-	$(test_sources:%.c=$(B)/%.o)
+developer-build: all $(test_sources:%.c=$(B)/%.o)
 
 ##@ Use
 
