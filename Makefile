@@ -220,7 +220,7 @@ hdr-check: toolchain ## compile each header alone, with gcc and clang
 .PHONY: warnings
 warnings: toolchain ## build with gcc and check with clang, every warning an error
 	+@$(MAKE) DEVELOPER=1 CC=gcc developer-build
-	@tests/lint/compile sources '$(cflags) -Itests -Werror -DKST_VERSION=""' \
+	@tests/lint/compile sources '$(cflags) -Itests -Werror -DKST_VERSION=\"\"' \
 		$(sources) $(test_sources)
 
 .PHONY: developer-build
