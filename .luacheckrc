@@ -13,9 +13,12 @@ stds.kassette = {
   },
 }
 std = "kassette"
-max_line_length = 100
+max_line_length = false -- tests/lint/text.awk says it for all languages
 -- A phase function has the same arguments everywhere, used or not.
 unused_args = false
+
+-- The standard library alone sees the natives that it stands on.
+files["**/lua/kassette/*.lua"] = { read_globals = { native = { other_fields = true } } }
 
 -- Declarations for editors: functions without bodies, globals that only exist there.
 files["**/types/*.lua"] = {

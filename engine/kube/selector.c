@@ -12,7 +12,7 @@
 enum { MAX_SELECTOR_BYTES = 64 * 1024 };
 
 static void add_expression(struct kst_buf *out, const char *key, const char *operator,
-                           const struct kst_json *values)
+                           const struct kst_json * values)
 {
     kst_buf_addf(out, "%s%s %s (", out->len ? "," : "", key, operator);
     const char *comma = "";
@@ -27,7 +27,7 @@ static void add_expression(struct kst_buf *out, const char *key, const char *ope
 static int add_row(struct kst_buf *out, const struct kst_json *row, struct kst_err **err)
 {
     const char *key = kst_json_path_str(row, "key");
-    const char *operator = kst_json_path_str(row, "operator");
+    const char *operator= kst_json_path_str(row, "operator");
     if (!key || !operator)
         return kst_err_set(err, KST_E_INVALID, "a selector's expression has no key or operator");
     if (strcmp(operator, "In") == 0)
@@ -39,9 +39,9 @@ static int add_row(struct kst_buf *out, const struct kst_json *row, struct kst_e
     else if (strcmp(operator, "DoesNotExist") == 0)
         kst_buf_addf(out, "%s!%s", out->len ? "," : "", key);
     else
-        return kst_err_set(err, KST_E_INVALID,
-                           "selector: expected operator In, NotIn, Exists or DoesNotExist, found %s",
-                           operator);
+        return kst_err_set(
+            err, KST_E_INVALID,
+            "selector: expected operator In, NotIn, Exists or DoesNotExist, found %s", operator);
     return 0;
 }
 

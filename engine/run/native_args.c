@@ -32,13 +32,13 @@ int kst_native_namespace(const struct kst_run *run, const struct kst_json *args,
         return 0;
     }
     bool allowed = strcmp(asked, run->home) == 0;
-    const struct kst_json *list =
-        kst_json_get(kst_journal_spec(run->journal), "allowedNamespaces");
+    const struct kst_json *list = kst_json_get(kst_journal_spec(run->journal), "allowedNamespaces");
     for (const struct kst_json *entry = kst_json_first(list); entry; entry = kst_json_next(entry))
         allowed = allowed || (kst_json_str(entry) && strcmp(kst_json_str(entry), asked) == 0);
     if (!allowed) {
-        kst_err_set(err, KST_E_REFUSED, "the blueprint asks for namespace %s, but the run is for %s",
-                    asked, run->app_ns);
+        kst_err_set(err, KST_E_REFUSED,
+                    "the blueprint asks for namespace %s, but the run is for %s", asked,
+                    run->app_ns);
         kst_err_hint(err, "allow it with spec.allowedNamespaces of the Run");
         return KST_E_REFUSED;
     }
@@ -94,8 +94,9 @@ int kst_native_argv(const struct kst_json *args, const char *function, const cha
     const struct kst_json *list = kst_json_get(args, field);
     size_t count = kst_json_type(list) == KST_JSON_ARRAY ? kst_json_len(list) : 0;
     if (count == 0)
-        return kst_err_set(err, KST_E_USAGE, "run:%s: expected %s to be a list of strings, found %s",
-                           function, field, kst_json_type_name(kst_json_type(list)));
+        return kst_err_set(err, KST_E_USAGE,
+                           "run:%s: expected %s to be a list of strings, found %s", function, field,
+                           kst_json_type_name(kst_json_type(list)));
     kst_auto_free const char **out = kst_calloc(count + 1, sizeof(*out));
     size_t i = 0;
     for (const struct kst_json *entry = kst_json_first(list); entry; entry = kst_json_next(entry)) {

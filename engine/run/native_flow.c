@@ -31,8 +31,8 @@ static int native_log(void *ctx, const struct kst_json *args, struct kst_json **
     struct kst_run *run = ctx;
     const char *message = kst_json_path_str(args, "message");
     const struct kst_binding *binding = kst_native_binding(run, args);
-    kst_auto_free char *text = kst_strndup(message ? message : "",
-                                           strnlen(message ? message : "", MAX_MESSAGE_BYTES));
+    size_t len = message ? strnlen(message, MAX_MESSAGE_BYTES) : 0;
+    kst_auto_free char *text = kst_strndup(message ? message : "", len);
     kst_log(KST_LOG_INFO, text, "run", run->name, "workload",
             binding ? kst_binding_workload(binding) : NULL, NULL);
     kst_run_note(run, KST_NOTE_LOG, text, NULL);
@@ -100,8 +100,8 @@ static int native_step_begin(void *ctx, const struct kst_json *args, struct kst_
     return 0;
 }
 
-/* What the journal keeps of a result. A large one of a freeze is kept for people only, so it is cut;
- * outside, a resumed run would go on with it, so it is refused. */
+/* What the journal keeps of a result. A large one of a freeze is kept for people only, so it is
+ * cut; outside, a resumed run would go on with it, so it is refused. */
 static int keep_result(struct kst_run *run, struct kst_json *row, const struct kst_json *value,
                        struct kst_err **err)
 {
@@ -150,11 +150,10 @@ static int native_artifact(void *ctx, const struct kst_json *args, struct kst_js
     struct kst_run *run = ctx;
     const char *name = kst_json_path_str(args, "name");
     const struct kst_json *value = kst_json_get(args, "value");
-    struct kst_json *all =
-        kst_json_ensure_object(kst_journal_status(run->journal), "artifacts");
+    struct kst_json *all = kst_json_ensure_object(kst_journal_status(run->journal), "artifacts");
     const struct kst_binding *binding = kst_native_binding(run, args);
-    kst_auto_free char *key =
-        kst_asprintf("%s.%s", binding ? kst_binding_workload(binding) : "run", name ? name : "");
+    kst_auto_free char *key = kst_asprintf("%s.%s", binding ? kst_binding_workload(binding) : "run",
+                                           name ? name : "");
     kst_auto_free char *text = kst_json_text(value);
     if (!value || strlen(text) > MAX_ARTIFACT_BYTES || kst_json_len(all) >= MAX_ARTIFACTS)
         return kst_err_set(err, KST_E_LIMIT,
@@ -166,8 +165,12 @@ static int native_artifact(void *ctx, const struct kst_json *args, struct kst_js
 }
 
 const struct kst_lua_native kst_flow_natives[] = {
-    {"sleep", native_sleep},           {"log", native_log},
-    {"fail", native_fail},             {"now", native_now},
-    {"step_begin", native_step_begin}, {"step_end", native_step_end},
-    {"artifact", native_artifact},     {NULL, NULL},
+    {"sleep", native_sleep},
+    {"log", native_log},
+    {"fail", native_fail},
+    {"now", native_now},
+    {"step_begin", native_step_begin},
+    {"step_end", native_step_end},
+    {"artifact", native_artifact},
+    {NULL, NULL},
 };

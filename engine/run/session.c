@@ -105,10 +105,12 @@ static int ended(struct session *session, struct kst_err **err)
     int exit_code = 0;
     kst_auto_err struct kst_err *cause = NULL;
     int rc = kst_exec_status(session->exec, &exit_code, &cause);
-    kst_auto_free char *how = rc == 0 ? kst_asprintf("its client ended with exit code %d", exit_code)
-                                      : kst_strdup(kst_err_message(cause));
+    kst_auto_free char *how = rc == 0
+                                  ? kst_asprintf("its client ended with exit code %d", exit_code)
+                                  : kst_strdup(kst_err_message(cause));
     kst_err_set(err, KST_E_CLOSED, "the session in Pod %s ended: %s%s%.*s", session->pod,
-                *how ? how : "the connection broke", said.len ? ": " : "", (int)said.len, said.data);
+                *how ? how : "the connection broke", said.len ? ": " : "", (int)said.len,
+                said.data);
     kst_err_reason(err, "SessionClosed");
     close_session(session);
     return KST_E_CLOSED;
@@ -179,11 +181,12 @@ static int timed_out(const struct session *session, const struct kst_json *args,
 {
     const char *what = kst_json_path_str(args, "what");
     struct kst_str said = kst_str_trim(kst_str_buf(&session->errors));
-    kst_auto_free char *heard =
-        said.len ? kst_asprintf("; it said: %.*s", (int)said.len, said.data) : kst_strdup("");
+    kst_auto_free char *heard = said.len ? kst_asprintf("; it said: %.*s", (int)said.len, said.data)
+                                         : kst_strdup("");
     kst_err_clear(err);
-    return kst_err_set(err, KST_E_TIMEOUT, "the session in Pod %s was expected to print %s in time%s",
-                       session->pod, what ? what : "something", heard);
+    return kst_err_set(err, KST_E_TIMEOUT,
+                       "the session in Pod %s was expected to print %s in time%s", session->pod,
+                       what ? what : "something", heard);
 }
 
 static int native_read(void *ctx, const struct kst_json *args, struct kst_json **result,
@@ -230,6 +233,9 @@ static int native_close(void *ctx, const struct kst_json *args, struct kst_json 
 }
 
 const struct kst_lua_native kst_session_natives[] = {
-    {"session_open", native_open}, {"session_send", native_send},   {"session_read", native_read},
-    {"session_close", native_close}, {NULL, NULL},
+    {"session_open", native_open},
+    {"session_send", native_send},
+    {"session_read", native_read},
+    {"session_close", native_close},
+    {NULL, NULL},
 };

@@ -1,11 +1,12 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The `app` object that a blueprint's functions get: the application, seen from the workload that
 -- the blueprint is bound to.
 
 local App = {}
 App.__index = App
 
---- The workload's Pods: a list of { name, ready, phase, node, containers, labels, ip }, running ones
---- that are ready first, then by ordinal.
+--- The workload's Pods: a list of { name, ready, phase, node, containers, labels, ip }, running
+--- ones that are ready first, then by ordinal.
 function App:pods()
   return self._native.pods { binding = self._context.binding }
 end
@@ -24,8 +25,8 @@ function App:pod()
   end
   self._native.fail {
     reason = "PodNotReady",
-    message = ("%s/%s in %s has no Pod that is ready (%s)"):format(self.kind, self.name, self.namespace,
-      #seen > 0 and table.concat(seen, ", ") or "it has no Pods"),
+    message = ("%s/%s in %s has no Pod that is ready (%s)"):format(self.kind, self.name,
+      self.namespace, #seen > 0 and table.concat(seen, ", ") or "it has no Pods"),
     hint = ("look at it with: kubectl -n %s describe pods"):format(self.namespace),
   }
 end

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The `run` object that a blueprint's functions get: everything that a blueprint can do.
 --
 -- It stands on natives (C functions that take and give JSON and wait without holding the engine).
@@ -38,7 +39,7 @@ end
 local function as_command(options, name)
   local command = options.command
   if type(command) == "string" then
-    error(("run:%s: command is a list such as { \"sh\", \"-c\", \"…\" }, not a string"):format(name), 3)
+    error("run:" .. name .. ": command is a list like { \"sh\", \"-c\", \"…\" }, not a string", 3)
   end
   check_field(options, name, "command", "table")
   if #command == 0 then
@@ -81,8 +82,8 @@ local function step(run, kind, target, name, fn)
   return result
 end
 
---- Runs `fn` as a step of its own name: on resume a finished step returns its recorded result and is
---- not executed again.
+--- Runs `fn` as a step of its own name: on resume a finished step returns its recorded result and
+--- is not executed again.
 function Run:step(name, fn)
   if type(name) ~= "string" or name == "" then
     error("run:step takes a name and a function", 2)

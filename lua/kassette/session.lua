@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Sessions: an exec stream that a hook holds open. What was taken in its connection (FLUSH TABLES
 -- WITH READ LOCK, pg_backup_start) lasts until it is closed, and not longer, whatever happens to
 -- the engine.
@@ -41,8 +42,8 @@ function Session:_fill(timeout, what)
   self._buffer = self._buffer .. got.data
 end
 
---- Waits until the output holds the pattern, and returns its captures (or the whole match). What came
---- before it is dropped.
+--- Waits until the output holds the pattern, and returns its captures (or the whole match). What
+--- came before it is dropped.
 function Session:expect(pattern, timeout)
   if type(pattern) ~= "string" then
     error("session:expect takes a pattern, not " .. type(pattern), 2)
@@ -61,13 +62,13 @@ function Session:expect(pattern, timeout)
   end
 end
 
---- Sends one statement and returns all that it printed, without the last newline. The client must be
---- one whose marker is known (psql, mariadb, mysql, redis-cli, sh, …) or given as
+--- Sends one statement and returns all that it printed, without the last newline. The client must
+--- be one whose marker is known (psql, mariadb, mysql, redis-cli, sh, …) or given as
 --- marker = "command that prints %s\n".
 function Session:ask(text, timeout)
   if not self._marker then
-    error("session:ask: how this client prints a line is not known: give run:session a marker, such "
-      .. "as marker = \"echo %s\\n\"", 2)
+    error("session:ask: how this client prints a line is not known: give run:session a marker, "
+      .. "such as marker = \"echo %s\\n\"", 2)
   end
   self._asked = self._asked + 1
   local mark = ("kassette-%s-%d"):format(self._id, self._asked)
