@@ -146,7 +146,7 @@ clean: ## remove build/
 .PHONY: test
 test: ## everything that needs neither a network nor a cluster, with the sanitizers on
 	@tests/deps tests/packages.txt
-	+@MAKE='$(MAKE)' tests/run lint lint-selftest hdr-check warnings test-unit test-replay
+	+@MAKE='$(MAKE)' tests/run lint selftest hdr-check warnings test-unit test-replay
 
 .PHONY: test-cluster
 test-cluster: ## the end-to-end scenarios, on a one-node Kubernetes or on $KUBECONFIG
@@ -201,9 +201,11 @@ $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(library)
 lint: ## layers, sizes, banned functions, format, Lua and shell scripts (tests/lint/)
 	@tests/lint/run
 
-.PHONY: lint-selftest
-lint-selftest:
+# The lint and the runners of the tests are themselves tested.
+.PHONY: selftest
+selftest:
 	@tests/lint/selftest
+	@tests/selftest
 
 .PHONY: format
 format: ## format the C files
