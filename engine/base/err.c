@@ -93,15 +93,15 @@ const char *kst_err_message(const struct kst_err *err)
 static const char *reason_of(int code)
 {
     static const char *const reasons[] = {
-        [-KST_E_FAILED] = "Failed",         [-KST_E_USAGE] = "Invalid",
+        [-KST_E_FAILED] = "Failed",           [-KST_E_USAGE] = "Invalid",
         [-KST_E_UNREACHABLE] = "Unreachable", [-KST_E_REFUSED] = "Refused",
-        [-KST_E_CANCELLED] = "Cancelled",   [-KST_E_TIMEOUT] = "Timeout",
-        [-KST_E_NOT_FOUND] = "NotFound",    [-KST_E_EXISTS] = "AlreadyExists",
-        [-KST_E_CONFLICT] = "Conflict",     [-KST_E_FORBIDDEN] = "Forbidden",
-        [-KST_E_INVALID] = "Invalid",       [-KST_E_GONE] = "Gone",
-        [-KST_E_LIMIT] = "LimitExceeded",   [-KST_E_PARSE] = "ParseError",
-        [-KST_E_PROTOCOL] = "ProtocolError", [-KST_E_IO] = "IOError",
-        [-KST_E_SERVER] = "ServerError",    [-KST_E_CLOSED] = "ConnectionClosed",
+        [-KST_E_CANCELLED] = "Cancelled",     [-KST_E_TIMEOUT] = "Timeout",
+        [-KST_E_NOT_FOUND] = "NotFound",      [-KST_E_EXISTS] = "AlreadyExists",
+        [-KST_E_CONFLICT] = "Conflict",       [-KST_E_FORBIDDEN] = "Forbidden",
+        [-KST_E_INVALID] = "Invalid",         [-KST_E_GONE] = "Gone",
+        [-KST_E_LIMIT] = "LimitExceeded",     [-KST_E_PARSE] = "ParseError",
+        [-KST_E_PROTOCOL] = "ProtocolError",  [-KST_E_IO] = "IOError",
+        [-KST_E_SERVER] = "ServerError",      [-KST_E_CLOSED] = "ConnectionClosed",
         [-KST_E_LOST] = "LeaseLost",
     };
     if (code >= 0 || (size_t)-code >= KST_ARRAY_LEN(reasons) || !reasons[-code])

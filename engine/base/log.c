@@ -20,7 +20,7 @@ static bool is_set_up;
 static struct secret {
     char *value;
     size_t len;
-} *secrets;
+} * secrets;
 static size_t secret_count;
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};

@@ -38,7 +38,8 @@ struct kst_kube_call {
 
 /* Fills *call for `path` (begins with "/", may hold a query) with credentials that are valid now,
  * the impersonation headers, User-Agent, and the `headers` given ("Name: value", ended by NULL,
- * copied; may be NULL). Yields where a credential plugin runs. On failure *call needs no release. */
+ * copied; may be NULL). Yields where a credential plugin runs. On failure *call needs no release.
+ */
 int kst_kube_call_init(struct kst_kube *self, struct kst_kube_call *call, const char *method,
                        const char *path, const char *const *headers, struct kst_err **err);
 /* As above after an answer of 401 to the credentials of `rejected_generation`: renews them first
