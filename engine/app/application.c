@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/application.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "kube/client.h"
+#include "kube/resource.h"
+#include "kube/selector.h"
+#include "loop/fiber.h"
+#include "run/journal.h"
+
+/* One list of the application's namespace, read beside the others. */
+struct listing {
+    struct kst_run *run;
+    const struct kst_kube_resource *resource;
+    const char *api_version, *kind; /* of a further kind: the resource is looked up */
+    const char *selector;
+    struct kst_json *items;
+};
+
+static int read_list(void *arg, struct kst_err **err)
+{
+    struct listing *self = arg;
+    if (!self->resource) {
+        int rc = kst_kube_find_kind(self->run->kube, self->api_version, self->kind, &self->resource,
+                                    err);
+        if (rc == KST_E_NOT_FOUND) { /* a blueprint for something that this cluster does not have */
+            kst_err_clear(err);
+            self->items = kst_json_array();
+            return 0;
+        }
+        if (rc < 0)
+            return rc;
+    }
+    const struct kst_kube_list_options options = {.label_selector = self->selector};
+    return kst_kube_list(self->run->kube, self->resource, self->run->app_ns, &options, &self->items,
+                         NULL, err);
+}
+
+static bool says_true(const struct kst_json *map, const char *key)
+{
+    const char *value = kst_json_str(kst_json_get(map, key));
+    return value && strcmp(value, "true") == 0;
+}
+
+static bool excluded(const struct kst_json *object)
+{
+    const struct kst_json *labels = kst_json_path(object, "metadata.labels");
+    const struct kst_json *annotations = kst_json_path(object, "metadata.annotations");
+    return says_true(labels, "kassette.io/exclude") ||
+           says_true(annotations, "kassette.io/exclude") ||
+           says_true(labels, "velero.io/exclude-from-backup") ||
+           kst_json_path_str(object, "metadata.deletionTimestamp");
+}
+
+static bool has_controller(const struct kst_json *object)
+{
+    const struct kst_json *owners = kst_json_path(object, "metadata.ownerReferences");
+    for (const struct kst_json *owner = kst_json_first(owners); owner; owner = kst_json_next(owner)) {
+        if (kst_json_path_true(owner, "controller"))
+            return true;
+    }
+    return false;
+}
+
+static void add_claim(struct kst_json *claims, const char *name)
+{
+    for (const struct kst_json *old = kst_json_first(claims); old; old = kst_json_next(old)) {
+        if (strcmp(kst_json_str(old), name) == 0)
+            return;
+    }
+    kst_json_push(claims, kst_json_from_str(name));
+}
+
+/* The claims that a Pod's spec names. */
+static void add_spec_claims(struct kst_json *claims, const struct kst_json *pod_spec)
+{
+    const struct kst_json *volumes = kst_json_get(pod_spec, "volumes");
+    for (const struct kst_json *row = kst_json_first(volumes); row; row = kst_json_next(row)) {
+        const char *name = kst_json_path_str(row, "persistentVolumeClaim.claimName");
+        if (name)
+            add_claim(claims, name);
+    }
+}
+
+/* Whether `claim` is "<template>-<workload>-<ordinal>". */
+static bool is_templates(const char *claim, const char *template, const char *workload)
+{
+    size_t len = strlen(template), more = strlen(workload);
+    if (strncmp(claim, template, len) != 0 || claim[len] != '-' ||
+        strncmp(claim + len + 1, workload, more) != 0 || claim[len + 1 + more] != '-')
+        return false;
+    const char *ordinal = claim + len + 2 + more;
+    return *ordinal && strspn(ordinal, "0123456789") == strlen(ordinal);
+}
+
+static void add_template_claims(struct kst_json *names, const struct kst_json *workload,
+                                const struct kst_json *claims)
+{
+    const char *name = kst_json_path_str(workload, "metadata.name");
+    const struct kst_json *templates = kst_json_path(workload, "spec.volumeClaimTemplates");
+    for (const struct kst_json *row = kst_json_first(templates); row; row = kst_json_next(row)) {
+        const char *template = kst_json_path_str(row, "metadata.name");
+        for (const struct kst_json *claim = kst_json_first(claims); claim;
+             claim = kst_json_next(claim)) {
+            const char *is = kst_json_path_str(claim, "metadata.name");
+            if (template && name && is && is_templates(is, template, name))
+                add_claim(names, is);
+        }
+    }
+}
+
+/* The claims of Pods whose owners are described by this workload's own selector: what an operator
+ * mounts is seen there. */
+static int add_pod_claims(struct kst_json *names, const struct kst_json *workload,
+                          const struct kst_json *pods, struct kst_err **err)
+{
+    const struct kst_json *selector = kst_json_path(workload, "spec.selector");
+    kst_auto_free char *text = NULL;
+    if (!selector || kst_selector_text(selector, &text, NULL) < 0)
+        return 0;
+    for (const struct kst_json *pod = kst_json_first(pods); pod; pod = kst_json_next(pod)) {
+        bool matches = false;
+        int rc = kst_selector_matches(text, kst_json_path(pod, "metadata.labels"), &matches, err);
+        if (rc < 0)
+            return rc;
+        if (matches)
+            add_spec_claims(names, kst_json_get(pod, "spec"));
+    }
+    return 0;
+}
+
+static int add_workload(struct kst_json *workloads, const struct kst_json *object,
+                        const struct kst_json *pods, const struct kst_json *claims,
+                        struct kst_err **err)
+{
+    const char *kind = kst_json_path_str(object, "kind");
+    bool is_pod = strcmp(kind, "Pod") == 0;
+    struct kst_json *row = kst_json_make("{'apiVersion':%s,'kind':%s,'name':%s,'claims':[]}",
+                                         kst_json_path_str(object, "apiVersion"), kind,
+                                         kst_json_path_str(object, "metadata.name"));
+    struct kst_json *names = kst_json_mut(row, "claims");
+    add_spec_claims(names, kst_json_path(object, is_pod ? "spec" : "spec.template.spec"));
+    add_template_claims(names, object, claims);
+    int rc = is_pod ? 0 : add_pod_claims(names, object, pods, err);
+    kst_json_set(row, "object", kst_json_dup(object));
+    kst_json_push(workloads, row);
+    return rc;
+}
+
+/* The claims that are to be cut: those of the workloads, and all others where nothing was selected. */
+static struct kst_json *choose_claims(const struct kst_json *all, const struct kst_json *workloads,
+                                      bool selected)
+{
+    struct kst_json *out = kst_json_array();
+    for (const struct kst_json *claim = kst_json_first(all); claim; claim = kst_json_next(claim)) {
+        const char *name = kst_json_path_str(claim, "metadata.name");
+        bool used = !selected;
+        for (const struct kst_json *row = kst_json_first(workloads); row && !used;
+             row = kst_json_next(row)) {
+            const struct kst_json *names = kst_json_get(row, "claims");
+            for (const struct kst_json *is = kst_json_first(names); is; is = kst_json_next(is))
+                used = used || strcmp(kst_json_str(is), name) == 0;
+        }
+        if (used && !excluded(claim))
+            kst_json_push(out, kst_json_dup(claim));
+    }
+    return out;
+}
+
+enum { CLAIMS, PODS, STATEFULSETS, DEPLOYMENTS, DAEMONSETS, FIXED };
+
+static void prepare(struct kst_run *run, struct listing *lists, const struct kst_json *more,
+                    const char *selector)
+{
+    const struct kst_kube_resource *const fixed[FIXED] = {
+        [CLAIMS] = &kst_res_pvcs,
+        [PODS] = &kst_res_pods,
+        [STATEFULSETS] = &kst_res_statefulsets,
+        [DEPLOYMENTS] = &kst_res_deployments,
+        [DAEMONSETS] = &kst_res_daemonsets,
+    };
+    for (size_t i = 0; i < FIXED; i++)
+        lists[i] = (struct listing){.run = run, .resource = fixed[i], .selector = selector};
+    /* What a workload uses is the application's, whatever its labels. */
+    lists[CLAIMS].selector = lists[PODS].selector = NULL;
+    size_t i = FIXED;
+    for (const struct kst_json *row = kst_json_first(more); row; row = kst_json_next(row))
+        lists[i++] = (struct listing){.run = run,
+                                      .api_version = kst_json_path_str(row, "apiVersion"),
+                                      .kind = kst_json_path_str(row, "kind"),
+                                      .selector = selector};
+}
+
+static int collect(const struct listing *lists, size_t count, const char *selector,
+                   struct kst_json *workloads, struct kst_err **err)
+{
+    const struct kst_json *pods = lists[PODS].items, *claims = lists[CLAIMS].items;
+    int rc = 0;
+    for (size_t i = PODS; rc == 0 && i < count; i++) {
+        for (const struct kst_json *object = kst_json_first(lists[i].items); object && rc == 0;
+             object = kst_json_next(object)) {
+            bool matches = true;
+            if (i == PODS && has_controller(object))
+                continue;
+            if (i == PODS)
+                rc = kst_selector_matches(selector, kst_json_path(object, "metadata.labels"),
+                                          &matches, err);
+            if (rc == 0 && matches && !excluded(object))
+                rc = add_workload(workloads, object, pods, claims, err);
+        }
+    }
+    return rc;
+}
+
+static int check_namespace(struct kst_run *run, struct kst_err **err)
+{
+    int rc = kst_kube_get(run->kube, &kst_res_namespaces, NULL, run->app_ns, NULL, err);
+    if (rc == KST_E_NOT_FOUND)
+        kst_err_hint(err, "list what there is with: kubectl get namespaces");
+    if (rc == KST_E_FORBIDDEN) { /* a namespaced role is enough for what follows */
+        kst_err_clear(err);
+        rc = 0;
+    }
+    return rc;
+}
+
+int kst_application_find(struct kst_run *run, const struct kst_json *more_kinds,
+                         struct kst_json **workloads, struct kst_json **claims,
+                         struct kst_err **err)
+{
+    int rc = check_namespace(run, err);
+    if (rc < 0)
+        return rc;
+    const char *selector =
+        kst_json_path_str(kst_journal_spec(run->journal), "application.selector");
+    size_t count = FIXED + kst_json_len(more_kinds);
+    struct listing *lists = kst_calloc(count, sizeof(*lists));
+    prepare(run, lists, more_kinds, selector);
+    struct kst_group *group = kst_group_new(run->loop, true);
+    for (size_t i = 0; i < count; i++)
+        kst_group_spawn(group, "list", read_list, &lists[i]);
+    rc = kst_group_wait(group, err);
+    kst_group_free(group);
+    kst_auto_json struct kst_json *found = kst_json_array();
+    if (rc == 0)
+        rc = collect(lists, count, selector, found, err);
+    if (rc == 0) {
+        *claims = choose_claims(lists[CLAIMS].items, found, selector && *selector);
+        *workloads = kst_take(found);
+    }
+    for (size_t i = 0; i < count; i++)
+        kst_json_free(lists[i].items);
+    free(lists);
+    return rc < 0 ? kst_err_wrap(err, "look at application %s", run->app_ns) : 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an application consists of, as far as a backup must know before it freezes: its workloads,
+ * and the PersistentVolumeClaims that they use.
+ */
+#ifndef KST_APP_APPLICATION_H
+#define KST_APP_APPLICATION_H
+
+#include "run/run.h"
+
+/* *workloads: a JSON array of {apiVersion, kind, name, object, claims: [names]}, sorted by kind and
+ * name: StatefulSets, Deployments, DaemonSets, Pods that no controller made, and objects of the
+ * further kinds in `more_kinds` (a JSON array of {apiVersion, kind}), all selected by
+ * spec.application.selector, without those that are excluded by label or annotation
+ * (kassette.io/exclude, velero.io/exclude-from-backup). *claims: an array of the
+ * PersistentVolumeClaim objects of these workloads, and (where there is no selector) of all others in
+ * the namespace; excluded ones are left out. Yields. KST_E_NOT_FOUND where the namespace does not
+ * exist; KST_E_INVALID where the application is empty. The caller frees both. */
+int kst_application_find(struct kst_run *run, const struct kst_json *more_kinds,
+                         struct kst_json **workloads, struct kst_json **claims,
+                         struct kst_err **err);
+
+#endif
