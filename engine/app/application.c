@@ -59,7 +59,8 @@ static bool excluded(const struct kst_json *object)
 static bool has_controller(const struct kst_json *object)
 {
     const struct kst_json *owners = kst_json_path(object, "metadata.ownerReferences");
-    for (const struct kst_json *owner = kst_json_first(owners); owner; owner = kst_json_next(owner)) {
+    for (const struct kst_json *owner = kst_json_first(owners); owner;
+         owner = kst_json_next(owner)) {
         if (kst_json_path_true(owner, "controller"))
             return true;
     }
@@ -151,7 +152,8 @@ static int add_workload(struct kst_json *workloads, const struct kst_json *objec
     return rc;
 }
 
-/* The claims that are to be cut: those of the workloads, and all others where nothing was selected. */
+/* The claims that are to be cut: those of the workloads, and all others where nothing was selected.
+ */
 static struct kst_json *choose_claims(const struct kst_json *all, const struct kst_json *workloads,
                                       bool selected)
 {
@@ -235,8 +237,8 @@ int kst_application_find(struct kst_run *run, const struct kst_json *more_kinds,
     int rc = check_namespace(run, err);
     if (rc < 0)
         return rc;
-    const char *selector =
-        kst_json_path_str(kst_journal_spec(run->journal), "application.selector");
+    const char *selector = kst_json_path_str(kst_journal_spec(run->journal),
+                                             "application.selector");
     size_t count = FIXED + kst_json_len(more_kinds);
     struct listing *lists = kst_calloc(count, sizeof(*lists));
     prepare(run, lists, more_kinds, selector);

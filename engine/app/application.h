@@ -13,9 +13,9 @@
  * further kinds in `more_kinds` (a JSON array of {apiVersion, kind}), all selected by
  * spec.application.selector, without those that are excluded by label or annotation
  * (kassette.io/exclude, velero.io/exclude-from-backup). *claims: an array of the
- * PersistentVolumeClaim objects of these workloads, and (where there is no selector) of all others in
- * the namespace; excluded ones are left out. Yields. KST_E_NOT_FOUND where the namespace does not
- * exist; KST_E_INVALID where the application is empty. The caller frees both. */
+ * PersistentVolumeClaim objects of these workloads, and (where there is no selector) of all others
+ * in the namespace; excluded ones are left out. Yields. KST_E_NOT_FOUND where the namespace does
+ * not exist; KST_E_INVALID where the application is empty. The caller frees both. */
 int kst_application_find(struct kst_run *run, const struct kst_json *more_kinds,
                          struct kst_json **workloads, struct kst_json **claims,
                          struct kst_err **err);

@@ -18,8 +18,8 @@ static const char param_prefix[] = "kassette.io/param.";
 
 enum { MAX_NAMES_BYTES = 4096 };
 
-/* Loads every blueprint of the source; a file that is wrong fails the run before anything is touched,
- * as it may be the very one that was meant. */
+/* Loads every blueprint of the source; a file that is wrong fails the run before anything is
+ * touched, as it may be the very one that was meant. */
 static int load_all(struct kst_run *run, struct kst_err **err)
 {
     kst_auto_json struct kst_json *paths = NULL;
@@ -49,7 +49,8 @@ int kst_bind_kinds(struct kst_run *run, struct kst_json **out, struct kst_err **
         return rc;
     *out = kst_json_array();
     for (size_t i = 0; i < run->nblueprints; i++) {
-        const struct kst_json *match = kst_json_get(kst_blueprint_json(run->blueprints[i]), "match");
+        const struct kst_json *match = kst_json_get(kst_blueprint_json(run->blueprints[i]),
+                                                    "match");
         const char *api_version = kst_json_path_str(match, "api_version");
         const char *kind = kst_json_path_str(match, "kind");
         if (api_version && kind && !is_usual(kind))
@@ -60,8 +61,8 @@ int kst_bind_kinds(struct kst_run *run, struct kst_json **out, struct kst_err **
 
 static const struct kst_json *annotations_of(const struct kst_json *object, bool template)
 {
-    return kst_json_path(object, template ? "spec.template.metadata.annotations"
-                                          : "metadata.annotations");
+    return kst_json_path(object,
+                         template ? "spec.template.metadata.annotations" : "metadata.annotations");
 }
 
 static const char *wish_of(const struct kst_json *object)
@@ -106,7 +107,8 @@ static int by_rule(const struct kst_run *run, const struct kst_json *row,
         if (rc < 0)
             return rc;
         if (matches && *out) {
-            kst_err_set(err, KST_E_REFUSED, "%s/%s/%s is matched by blueprint %s and by blueprint %s",
+            kst_err_set(err, KST_E_REFUSED,
+                        "%s/%s/%s is matched by blueprint %s and by blueprint %s",
                         kst_json_path_str(row, "kind"), run->app_ns, kst_json_path_str(row, "name"),
                         kst_blueprint_name(*out), kst_blueprint_name(run->blueprints[i]));
             kst_err_reason(err, "AmbiguousBlueprint");
@@ -142,8 +144,8 @@ static int choose(const struct kst_run *run, const struct kst_json *row,
     return 0;
 }
 
-/* Whether a given key ("user", "postgresql.user" or "StatefulSet/db.user") names parameter `param` of
- * this binding. */
+/* Whether a given key ("user", "postgresql.user" or "StatefulSet/db.user") names parameter `param`
+ * of this binding. */
 static bool key_names(const char *key, const char *blueprint, const char *workload,
                       const char *param)
 {
@@ -172,7 +174,8 @@ static struct kst_json *params_for(const struct kst_run *run, const struct kst_b
     const struct kst_json *given = kst_json_get(kst_journal_spec(run->journal), "params");
     const struct kst_json *specs = kst_blueprint_params(blueprint);
     for (const struct kst_json *row = kst_json_first(given); row; row = kst_json_next(row)) {
-        for (const struct kst_json *spec = kst_json_first(specs); spec; spec = kst_json_next(spec)) {
+        for (const struct kst_json *spec = kst_json_first(specs); spec;
+             spec = kst_json_next(spec)) {
             if (!key_names(kst_json_key(row), kst_blueprint_name(blueprint), workload,
                            kst_json_key(spec)))
                 continue;
@@ -193,8 +196,8 @@ static int bind(struct kst_run *run, const struct kst_json *row, struct kst_json
         return rc;
     const char *kind = kst_json_path_str(row, "kind"), *name = kst_json_path_str(row, "name");
     kst_auto_free char *workload = kst_asprintf("%s/%s", kind, name);
-    struct kst_json *params =
-        params_for(run, blueprint, kst_json_get(row, "object"), workload, used);
+    struct kst_json *params = params_for(run, blueprint, kst_json_get(row, "object"), workload,
+                                         used);
     struct kst_json *out = kst_json_make(
         "{'workload':%s,'apiVersion':%s,'kind':%s,'name':%s,'blueprint':%s,'path':%s,'because':%s,"
         "'order':%L,'claims':%J}",

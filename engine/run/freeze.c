@@ -416,12 +416,20 @@ static int abandon(struct kst_run *run, enum kst_phase *next, struct kst_err **e
     struct kst_json *row = attempt_row(run);
     kst_auto_err struct kst_err *error = kst_take(run->freeze_error);
     kst_json_set_str(row, "state", "Abandoned");
-    set_error(row, error);
     kst_shield_begin();
     int64_t outer = kst_deadline_replace(KST_NEVER);
+    if (run->action->explain && kst_err_code(error) == KST_E_TIMEOUT)
+        run->action->explain(run, &error);
+    set_error(row, error);
     int rc = kst_journal_write(run->journal, err);
-    if (rc == 0)
-        rc = clean_up(run, row, err);
+    kst_auto_err struct kst_err *dirty = NULL;
+    if (rc == 0 && clean_up(run, row, &dirty) < 0) {
+        /* What made the attempt fail is what people must read first. */
+        kst_log(KST_LOG_ERROR, "could not clean up", "run", run->name, "error",
+                kst_err_message(dirty), NULL);
+        kst_run_note(run, KST_NOTE_WARNING, kst_err_message(dirty), NULL);
+        rc = kst_err_code(dirty) == KST_E_LOST ? kst_err_move(err, &dirty) : 0;
+    }
     kst_deadline_restore(outer);
     kst_shield_end();
     if (rc < 0)

@@ -50,6 +50,9 @@ struct kst_action {
     void (*disarm)(struct kst_run *run);
     /* Inside the freeze: every volume, at once. */
     int (*cut)(struct kst_run *run, struct kst_err **err);
+    /* After a thaw whose attempt is given up, before anything is removed: may say more about the
+     * cause in *error. May be NULL. Yields. */
+    void (*explain)(struct kst_run *run, struct kst_err **error);
     /* Removes whatever attempt `number` may have left. Yields; idempotent. */
     int (*abandon)(struct kst_run *run, int64_t number, struct kst_err **err);
     /* Natives beside the run's own, ended by a NULL name; and their life's end. */

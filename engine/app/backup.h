@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The actions: a backup, and whatever actions a blueprint has of its own. */
+#ifndef KST_APP_BACKUP_H
+#define KST_APP_BACKUP_H
+
+#include "run/run.h"
+
+extern const struct kst_action kst_action_backup;
+/* Takes any name: calls actions.<name> of every bound blueprint that has it. */
+extern const struct kst_action kst_action_custom;
+/* Both, for kst_run_options.actions. */
+extern const struct kst_action *const kst_actions[];
+
+/* Finds out what a backup would do, into the Run's status (bindings, volumes), without changing
+ * anything in the cluster: what the Capture phase does first, and all that --dry-run does. */
+int kst_backup_plan(struct kst_run *run, struct kst_err **err);
+
+#endif
