@@ -71,19 +71,21 @@ await() {
     done
 }
 
-# The moment a process started, in clock ticks: with the number it names a process for good.
+# The moment a process started, in clock ticks: with the number it names a process for good. One
+# that ended is not there, even before its parent has taken notice.
 started_at() {
-    local stat
+    local stat fields
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-    stat=${stat##*) }
-    # Field 22 of the line, the 20th after the name.
-    awk '{print $20}' <<<"$stat"
+    # After the name, which may hold anything: state is the first field, the start the 20th.
+    read -ra fields <<<"${stat##*) }"
+    [ "${fields[0]}" != Z ] && printf '%s\n' "${fields[19]}"
 }
 
 # alive NAME: whether the daemon of that name, recorded in $dir/pids, still runs.
 alive() {
     local pid start
-    read -r pid start 2>/dev/null <"$dir/pids/$1" || return 1
+    [ -e "$dir/pids/$1" ] || return 1
+    read -r pid start <"$dir/pids/$1"
     [ "$(started_at "$pid")" = "$start" ]
 }
 

@@ -23,7 +23,7 @@ make_private_mounts() {
     for path in "${fixed_dirs[@]}"; do
         if [ ! -d "$path" ]; then
             mkdir -p "$path"
-            echo "$path" >>"$dir/made-dirs"
+            echo "$path" >>"$cache/cluster.made-dirs"
         fi
         mkdir -p "$dir/private$path"
         in_node mount --bind "$dir/private$path" "$path"

@@ -3,7 +3,8 @@
 # Ends a cluster, whatever state it is in, and leaves nothing of it.
 
 # Directories that containerd and kubelet know by a fixed name. In the node's mount namespace they
-# are folders of $dir, so these stay empty; those that were missing are removed at the end.
+# are folders of $dir, so these stay empty; those that were missing are removed by the last cluster
+# to end.
 fixed_dirs=(/run/containerd /run/netns /var/log/pods /var/log/containers /var/lib/cni)
 
 # Every process of the cluster, containers included: they are in its cgroup or below.
@@ -49,12 +50,13 @@ remove_cgroups() {
 
 remove_fixed_dirs() {
     local path
-    [ -e "$dir/made-dirs" ] || return 0
+    [ -e "$cache/cluster.made-dirs" ] || return 0
     # While another cluster runs, a removal would take its mount with it.
     [ -z "$(compgen -G "$(dirname "$(tracking_cgroup)")/kassette-*")" ] || return 0
     while read -r path; do
         rmdir "$path" 2>/dev/null || true
-    done <"$dir/made-dirs"
+    done <"$cache/cluster.made-dirs"
+    rm "$cache/cluster.made-dirs"
 }
 
 teardown() {
