@@ -32,6 +32,12 @@ need_root() {
     [ "$UID" = 0 ] || die "must run as root: it makes network namespaces, mounts and cgroups"
 }
 
+# The directory goes into sockets' names (107 bytes), configuration and scripts.
+case $dir in
+*[!A-Za-z0-9/._+-]*) die "KASSETTE_CLUSTER_DIR is '$dir': only letters, digits and /._+- may be in it" ;;
+esac
+[ "${#dir}" -le 80 ] || die "KASSETTE_CLUSTER_DIR is longer than 80 characters: $dir"
+
 # One script at a time, whichever cluster it is about: they share the choice of addresses and the
 # build of images. Daemons must not inherit the descriptor, see launch().
 take_lock() {

@@ -60,6 +60,10 @@ remove_fixed_dirs() {
 }
 
 teardown() {
+    # What is removed at the end must be ours.
+    if [ -n "$(ls -A "$dir" 2>/dev/null)" ] && [ ! -e "$dir/.kassette-cluster" ]; then
+        die "$dir is not empty and not a cluster's: KASSETTE_CLUSTER_DIR must name a folder of its own"
+    fi
     kill_processes
     # The device goes with the namespace, which the kernel takes down in its own time.
     ip link delete "ks$id" 2>/dev/null || true
