@@ -90,6 +90,8 @@ struct kst_json *kst_json_bool(bool value);
 struct kst_json *kst_json_from_int(int64_t value);
 /* `text` must be a JSON number (that asserts). */
 struct kst_json *kst_json_from_number(const char *text);
+/* Whether the text is one JSON number and nothing else. */
+bool kst_json_is_number(const char *text);
 struct kst_json *kst_json_from_str(const char *text);              /* NULL gives null */
 struct kst_json *kst_json_from_strn(const char *text, size_t len); /* NULs become C0 80 */
 
