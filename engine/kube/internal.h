@@ -71,7 +71,7 @@ int kst_kube_status_error(struct kst_kube *self, const struct kst_kube_about *ab
                           struct kst_err **err);
 /* Words a failure of kst_http_*() (KST_E_UNREACHABLE, _CLOSED, _TIMEOUT; other codes are left as
  * they are): the server's URL, the cause, a client certificate that has expired, and what to look
- * at. Returns the code: KST_E_UNREACHABLE, or KST_E_CLOSED where the request had been sent. */
+ * at. `sent` says whether the request may have arrived. Returns KST_E_UNREACHABLE. */
 int kst_kube_transport_error(struct kst_kube *self, const struct kst_kube_about *about, bool sent,
                              struct kst_err **err);
 /* Whether an answer asks to come back later: 429, 500, 502, 503, 504 (and 408). */
@@ -79,7 +79,7 @@ bool kst_kube_status_is_passing(long http_status);
 
 /* ---- Pauses ---- */
 
-/* Exponential with full jitter: 100 ms at first, at most 5 s. All zero is ready for use. */
+/* Exponential: up to 100 ms at first, at most 5 s, of which half is random. All zero is ready.  */
 struct kst_kube_backoff {
     unsigned tries;
 };

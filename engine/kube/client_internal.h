@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The client itself, for client.c, request.c, status.c and discovery.c alone. */
+#ifndef KST_KUBE_CLIENT_INTERNAL_H
+#define KST_KUBE_CLIENT_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kube/client.h"
+#include "kube/internal.h"
+
+struct kst_kube_discovery;
+
+struct kst_kube {
+    struct kst_loop *loop;
+    struct kst_kube_config *config;
+    struct kst_kube *root; /* itself, where it was not forked */
+    unsigned forks;        /* of the root: those that live */
+    unsigned under_way;
+    int64_t patience_ms;
+    void (*trace)(void *arg, const char *method, const char *path, long status, int64_t took_us);
+    void *trace_arg;
+    int (*guard)(void *arg, struct kst_err **err);
+    void *guard_arg;
+    struct {
+        void *value;
+        void (*release)(void *value);
+    } slots[KST_KUBE_SLOTS];
+    struct kst_kube_discovery *discovery; /* of the root; made when first needed */
+};
+
+/* What became of an exchange beside its result. */
+struct kst_kube_outcome {
+    bool lost;          /* a try may have been executed though no answer came */
+    int64_t body_bytes; /* of the answer */
+};
+/* kst_kube_do_text() that tells; `outcome` may be NULL. *out is cleared before each try. */
+int kst_kube_exchange(struct kst_kube *self, const struct kst_kube_request *request,
+                      struct kst_buf *out, struct kst_kube_outcome *outcome, struct kst_err **err);
+/* kst_kube_do() that tells. */
+int kst_kube_exchange_json(struct kst_kube *self, const struct kst_kube_request *request,
+                           struct kst_json **out, struct kst_kube_outcome *outcome,
+                           struct kst_err **err);
+
+void kst_kube_discovery_free(struct kst_kube_discovery *self);
+
+#endif

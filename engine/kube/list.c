@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Lists, page by page.
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
+ */
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "kube/client_internal.h"
+#include "kube/resource.h"
+#include "loop/fiber.h"
+
+enum {
+    PAGE = 500,
+    RESTARTS = 5,
+    PATH_BYTES = 64 * 1024,
+    LIST_BYTES = 64 * 1024 * 1024,
+};
+
+static const char metadata_accept[] =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+
+struct listing {
+    struct kst_kube *kube;
+    const struct kst_kube_resource *resource;
+    const char *ns;
+    const struct kst_kube_list_options *options;
+    const char *what;
+    int limit;
+    char *token; /* continue; NULL at the first page */
+    char *version;
+    int (*each)(void *arg, const struct kst_json *object, struct kst_err **err);
+    void *arg;
+    int64_t left_bytes; /* of text that may come still; negative: any */
+    bool gone;          /* the server has forgotten where the next page begins */
+};
+
+/* The items of a list are without apiVersion and kind; as objects they have them, first. */
+static struct kst_json *complete(const struct listing *l, struct kst_json *item)
+{
+    struct kst_json *object = kst_json_make("{'apiVersion':%s,'kind':%s}", l->resource->api_version,
+                                            l->resource->kind);
+    const struct kst_json *entry;
+    while ((entry = kst_json_first(item)) != NULL) {
+        kst_auto_free char *key = kst_strdup(kst_json_key(entry));
+        struct kst_json *value = kst_json_detach(item, key);
+        if (strcmp(key, "apiVersion") == 0 || strcmp(key, "kind") == 0)
+            kst_json_free(value);
+        else
+            kst_json_set(object, key, value);
+    }
+    return object;
+}
+
+static int fetch_once(struct listing *l, struct kst_json **page, struct kst_err **err)
+{
+    kst_auto_buf path = KST_BUF_INIT(PATH_BYTES);
+    kst_auto_free char *limit = kst_asprintf("%d", l->limit);
+    kst_kube_path(l->resource, l->ns, NULL, NULL, &path);
+    if (l->options) {
+        kst_kube_add_query(&path, "labelSelector", l->options->label_selector);
+        kst_kube_add_query(&path, "fieldSelector", l->options->field_selector);
+    }
+    kst_kube_add_query(&path, "limit", limit);
+    kst_kube_add_query(&path, "continue", l->token);
+    int rc = kst_buf_check(&path, "the list's selectors", err);
+    if (rc < 0)
+        return rc;
+    struct kst_kube_request request = {
+        .method = "GET",
+        .path = path.data,
+        .accept = l->options && l->options->metadata_only ? metadata_accept : NULL,
+        .idempotent = true,
+        .what = l->what,
+        .verb = "list",
+        .max_bytes = l->left_bytes < 0   ? 0
+                     : l->left_bytes > 0 ? (size_t)l->left_bytes
+                                         : 1,
+    };
+    struct kst_kube_outcome outcome = {0};
+    rc = kst_kube_exchange_json(l->kube, &request, page, &outcome, err);
+    if (rc == 0 && l->left_bytes >= 0)
+        l->left_bytes -= outcome.body_bytes < l->left_bytes ? outcome.body_bytes : l->left_bytes;
+    return rc;
+}
+
+/* A page of large objects that is more than an answer may be is asked for in smaller pieces. */
+static int fetch(struct listing *l, struct kst_json **page, struct kst_err **err)
+{
+    for (;;) {
+        struct kst_err *cause = NULL;
+        int rc = fetch_once(l, page, &cause);
+        l->gone = rc == KST_E_GONE;
+        if (rc != KST_E_LIMIT || l->left_bytes >= 0 || l->limit == 1)
+            return rc < 0 ? kst_err_move(err, &cause) : 0;
+        kst_err_clear(&cause);
+        l->limit = l->limit > 8 ? l->limit / 8 : 1;
+    }
+}
+
+static int deliver(struct listing *l, struct kst_json *page, struct kst_err **err)
+{
+    struct kst_json *items = kst_json_mut(page, "items");
+    if (kst_json_type(items) != KST_JSON_ARRAY && kst_json_type(items) > KST_JSON_NULL)
+        return kst_err_set(err, KST_E_PROTOCOL, "list %s: expected a list of items, found %s",
+                           l->what, kst_json_type_name(kst_json_type(items)));
+    for (const struct kst_json *item = kst_json_first(items); item; item = kst_json_next(item)) {
+        if (kst_json_type(item) != KST_JSON_OBJECT)
+            return kst_err_set(err, KST_E_PROTOCOL, "list %s: an item is not an object", l->what);
+        kst_auto_json struct kst_json *object = complete(l, (struct kst_json *)item);
+        int rc = l->each(l->arg, object, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* One page, and where the next one begins (l->token). */
+static int run_page(struct listing *l, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *page = NULL;
+    int rc = fetch(l, &page, err);
+    if (rc == 0)
+        rc = deliver(l, page, err);
+    if (rc < 0)
+        return rc;
+    const char *token = kst_json_path_str(page, "metadata.continue");
+    char *next = token && *token ? kst_strdup(token) : NULL;
+    free(l->token);
+    l->token = next;
+    const char *version = kst_json_path_str(page, "metadata.resourceVersion");
+    if (version) {
+        free(l->version);
+        l->version = kst_strdup(version);
+    }
+    return 0;
+}
+
+static int run_list(struct listing *l, void (*restart)(void *arg), struct kst_err **err)
+{
+    int restarts = 0;
+    do {
+        struct kst_err *cause = NULL;
+        int rc = run_page(l, &cause);
+        if (rc == 0)
+            continue;
+        if (l->gone && l->token && restarts++ < RESTARTS) {
+            kst_err_clear(&cause);
+            free(kst_take(l->token));
+            if (restart)
+                restart(l->arg);
+            if (l->left_bytes >= 0)
+                l->left_bytes = LIST_BYTES;
+            rc = run_page(l, &cause);
+            if (rc == 0)
+                continue;
+        }
+        return kst_err_move(err, &cause);
+    } while (l->token);
+    return 0;
+}
+
+static int list(struct listing *l, void (*restart)(void *arg), char **resource_version,
+                struct kst_err **err)
+{
+    kst_auto_free char *what = kst_asprintf("%s%s%s", l->resource->plural, l->ns ? " in " : "",
+                                            l->ns ? l->ns : "");
+    l->what = what;
+    l->limit = l->options && l->options->page_size > 0 ? l->options->page_size : PAGE;
+    int rc = run_list(l, restart, err);
+    free(l->token);
+    if (rc == 0 && resource_version)
+        *resource_version = kst_take(l->version);
+    free(l->version);
+    return rc;
+}
+
+int kst_kube_list_each(struct kst_kube *self, const struct kst_kube_resource *resource,
+                       const char *ns, const struct kst_kube_list_options *options,
+                       int (*each)(void *arg, const struct kst_json *object, struct kst_err **err),
+                       void (*restart)(void *arg), void *arg, char **resource_version,
+                       struct kst_err **err)
+{
+    struct listing listing = {
+        .kube = self,
+        .resource = resource,
+        .ns = ns,
+        .options = options,
+        .each = each,
+        .arg = arg,
+        .left_bytes = -1,
+    };
+    return list(&listing, restart, resource_version, err);
+}
+
+static int collect(void *arg, const struct kst_json *object, struct kst_err **err)
+{
+    kst_json_push(*(struct kst_json **)arg, kst_json_dup(object));
+    return 0;
+}
+
+static void start_over(void *arg)
+{
+    struct kst_json **items = arg;
+    kst_json_free(*items);
+    *items = kst_json_make("[]");
+}
+
+int kst_kube_list(struct kst_kube *self, const struct kst_kube_resource *resource, const char *ns,
+                  const struct kst_kube_list_options *options, struct kst_json **items,
+                  char **resource_version, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *all = kst_json_make("[]");
+    struct listing listing = {
+        .kube = self,
+        .resource = resource,
+        .ns = ns,
+        .options = options,
+        .each = collect,
+        .arg = &all,
+        .left_bytes = LIST_BYTES,
+    };
+    int rc = list(&listing, start_over, resource_version, err);
+    if (rc == 0)
+        *items = kst_take(all);
+    return rc;
+}

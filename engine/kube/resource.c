@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kube/resource.h"
+
+#include "base/buf.h"
+#include "loop/http.h"
+
+#define ALL_VERBS                                                                        \
+    (KST_VERB_GET | KST_VERB_LIST | KST_VERB_WATCH | KST_VERB_CREATE | KST_VERB_UPDATE | \
+     KST_VERB_PATCH | KST_VERB_DELETE | KST_VERB_DELETECOLLECTION)
+
+static const char *const no_short_names[] = {NULL};
+
+/* clang-format off */
+#define RESOURCE(id, group_, version_, api_version_, kind_, plural_, singular_, namespaced_, status_) \
+    const struct kst_kube_resource kst_res_##id = {                                                   \
+        .group = group_, .version = version_, .api_version = api_version_, .kind = kind_,             \
+        .plural = plural_, .singular = singular_, .namespaced = namespaced_, .preferred = true,       \
+        .has_status = status_, .verbs = ALL_VERBS, .short_names = no_short_names}
+
+#define SNAPSHOT_GROUP "snapshot.storage.k8s.io"
+
+RESOURCE(namespaces, "", "v1", "v1", "Namespace", "namespaces", "namespace", false, true);
+RESOURCE(pods, "", "v1", "v1", "Pod", "pods", "pod", true, true);
+RESOURCE(secrets, "", "v1", "v1", "Secret", "secrets", "secret", true, false);
+RESOURCE(configmaps, "", "v1", "v1", "ConfigMap", "configmaps", "configmap", true, false);
+RESOURCE(events, "", "v1", "v1", "Event", "events", "event", true, false);
+RESOURCE(pvcs, "", "v1", "v1", "PersistentVolumeClaim", "persistentvolumeclaims",
+         "persistentvolumeclaim", true, true);
+RESOURCE(pvs, "", "v1", "v1", "PersistentVolume", "persistentvolumes", "persistentvolume", false,
+         true);
+RESOURCE(serviceaccounts, "", "v1", "v1", "ServiceAccount", "serviceaccounts", "serviceaccount",
+         true, false);
+RESOURCE(statefulsets, "apps", "v1", "apps/v1", "StatefulSet", "statefulsets", "statefulset", true,
+         true);
+RESOURCE(deployments, "apps", "v1", "apps/v1", "Deployment", "deployments", "deployment", true,
+         true);
+RESOURCE(daemonsets, "apps", "v1", "apps/v1", "DaemonSet", "daemonsets", "daemonset", true, true);
+RESOURCE(replicasets, "apps", "v1", "apps/v1", "ReplicaSet", "replicasets", "replicaset", true,
+         true);
+RESOURCE(jobs, "batch", "v1", "batch/v1", "Job", "jobs", "job", true, true);
+RESOURCE(storageclasses, "storage.k8s.io", "v1", "storage.k8s.io/v1", "StorageClass",
+         "storageclasses", "storageclass", false, false);
+RESOURCE(leases, "coordination.k8s.io", "v1", "coordination.k8s.io/v1", "Lease", "leases", "lease",
+         true, false);
+RESOURCE(snapshots, SNAPSHOT_GROUP, "v1", SNAPSHOT_GROUP "/v1", "VolumeSnapshot",
+         "volumesnapshots", "volumesnapshot", true, true);
+RESOURCE(snapshot_classes, SNAPSHOT_GROUP, "v1", SNAPSHOT_GROUP "/v1", "VolumeSnapshotClass",
+         "volumesnapshotclasses", "volumesnapshotclass", false, false);
+RESOURCE(snapshot_contents, SNAPSHOT_GROUP, "v1", SNAPSHOT_GROUP "/v1", "VolumeSnapshotContent",
+         "volumesnapshotcontents", "volumesnapshotcontent", false, true);
+RESOURCE(runs, "kassette.io", "v1alpha1", "kassette.io/v1alpha1", "Run", "runs", "run", true, true);
+/* clang-format on */
+
+static void add_part(struct kst_buf *out, const char *text)
+{
+    kst_buf_addc(out, '/');
+    kst_url_escape(out, text);
+}
+
+void kst_kube_path(const struct kst_kube_resource *resource, const char *ns, const char *name,
+                   const char *subresource, struct kst_buf *out)
+{
+    if (*resource->group)
+        kst_buf_addf(out, "/apis/%s/%s", resource->group, resource->version);
+    else
+        kst_buf_addf(out, "/api/%s", resource->version);
+    if (resource->namespaced && ns) {
+        kst_buf_adds(out, "/namespaces");
+        add_part(out, ns);
+    }
+    add_part(out, resource->plural);
+    if (name)
+        add_part(out, name);
+    /* Not escaped: it is a constant, or several parts ("proxy/path"). */
+    if (subresource)
+        kst_buf_addf(out, "/%s", subresource);
+}
