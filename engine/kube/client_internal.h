@@ -42,6 +42,7 @@ int kst_kube_exchange_json(struct kst_kube *self, const struct kst_kube_request 
                            struct kst_json **out, struct kst_kube_outcome *outcome,
                            struct kst_err **err);
 
+/* Frees what discovery.c keeps on the root; NULL is allowed. */
 void kst_kube_discovery_free(struct kst_kube_discovery *self);
 
 #endif

@@ -11,11 +11,12 @@
 static const char *const no_short_names[] = {NULL};
 
 /* clang-format off */
-#define RESOURCE(id, group_, version_, api_version_, kind_, plural_, singular_, namespaced_, status_) \
-    const struct kst_kube_resource kst_res_##id = {                                                   \
-        .group = group_, .version = version_, .api_version = api_version_, .kind = kind_,             \
-        .plural = plural_, .singular = singular_, .namespaced = namespaced_, .preferred = true,       \
-        .has_status = status_, .verbs = ALL_VERBS, .short_names = no_short_names}
+#define RESOURCE(id, group_, version_, api_, kind_, plural_, singular_, namespaced_, status_) \
+    const struct kst_kube_resource kst_res_##id = {                                           \
+        .group = group_, .version = version_, .api_version = api_, .kind = kind_,             \
+        .plural = plural_, .singular = singular_, .namespaced = namespaced_,                  \
+        .preferred = true, .has_status = status_, .verbs = ALL_VERBS,                         \
+        .short_names = no_short_names}
 
 #define SNAPSHOT_GROUP "snapshot.storage.k8s.io"
 

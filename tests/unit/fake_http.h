@@ -3,8 +3,8 @@
  * An HTTP/1.1 server on a loopback port, in a thread of the test: a function of the test's answers
  * each request, also by a reset, by half an answer, or late.
  */
-#ifndef TESTS_UNIT_FAKE_HTTP_H
-#define TESTS_UNIT_FAKE_HTTP_H
+#ifndef KST_TESTS_UNIT_FAKE_HTTP_H
+#define KST_TESTS_UNIT_FAKE_HTTP_H
 
 #include <stdbool.h>
 #include <stddef.h>
