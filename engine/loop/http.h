@@ -71,7 +71,7 @@ int64_t kst_http_read(struct kst_http_stream *self, struct kst_buf *into, size_t
 /* Ends the exchange where it is and frees. NULL is allowed. */
 void kst_http_close(struct kst_http_stream *self);
 
-/* Yields until connected to the URL's host (TLS for https and wss, ALPN http/1.1). */
+/* Yields until connected to the URL's host (TLS for https, ALPN http/1.1). */
 int kst_http_raw_open(struct kst_loop *loop, const struct kst_http_request *request,
                       struct kst_http_raw **out, struct kst_err **err);
 /* Without yielding: bytes moved (0: would block), KST_E_CLOSED at the end of the connection. */
