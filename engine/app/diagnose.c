@@ -82,8 +82,8 @@ static bool is_gone(int64_t age_ms)
 /* The last warning Event of an object, which tells what its controller thinks. */
 static char *last_warning(struct inquiry *self, const char *kind, const char *name, const char *ns)
 {
-    kst_auto_free char *field =
-        kst_asprintf("involvedObject.kind=%s,involvedObject.name=%s,type=Warning", kind, name);
+    kst_auto_free char *field = kst_asprintf(
+        "involvedObject.kind=%s,involvedObject.name=%s,type=Warning", kind, name);
     const struct kst_kube_list_options options = {.field_selector = field};
     kst_auto_json struct kst_json *events = NULL;
     if (kst_kube_list(self->kube, &kst_res_events, ns, &options, &events, NULL, NULL) < 0)
@@ -110,7 +110,8 @@ static bool check_error(struct inquiry *self)
         return false;
     if (strstr(message, "error getting secret"))
         return conclude(self, "SnapshotSecretMissing",
-                        kst_asprintf("the secret of the VolumeSnapshotClass is missing: %s", message),
+                        kst_asprintf("the secret of the VolumeSnapshotClass is missing: %s",
+                                     message),
                         kst_strdup("create the Secret that the class names in its parameters "
                                    "csi.storage.k8s.io/snapshotter-secret-name and -namespace"));
     return conclude(self, "SnapshotFailed", kst_asprintf("the driver says: %s", message),
@@ -129,7 +130,8 @@ static bool check_controller(struct inquiry *self)
     kst_auto_free char *seen = absence(age_ms);
     return conclude(self, "SnapshotControllerMissing",
                     kst_asprintf("the snapshot-controller does not run: it %s", seen),
-                    kst_strdup("install or repair the snapshot-controller of external-snapshotter"));
+                    kst_strdup(
+                        "install or repair the snapshot-controller of external-snapshotter"));
 }
 
 /* The content is there, and nobody has begun to cut it. */
@@ -151,8 +153,9 @@ static bool check_sidecar(struct inquiry *self)
         return conclude(self, "SnapshotSidecarMissing",
                         kst_asprintf("the csi-snapshotter sidecar of driver %s does not run: it %s",
                                      driver, seen),
-                        kst_strdup("look for a container csi-snapshotter in the driver's Pods, and at "
-                                   "its state and logs"));
+                        kst_strdup(
+                            "look for a container csi-snapshotter in the driver's Pods, and at "
+                            "its state and logs"));
     }
     if (begun)
         return conclude(self, "SnapshotSlow",
@@ -164,8 +167,7 @@ static bool check_sidecar(struct inquiry *self)
 
 static bool check_events(struct inquiry *self)
 {
-    kst_auto_free char *warning =
-        last_warning(self, "VolumeSnapshot", self->name, self->ns);
+    kst_auto_free char *warning = last_warning(self, "VolumeSnapshot", self->name, self->ns);
     if (!warning)
         return false;
     return conclude(self, "SnapshotFailed", kst_asprintf("its last event says: %s", warning),
@@ -177,12 +179,13 @@ static bool check_upload(struct inquiry *self)
     const char *created = kst_json_path_str(self->snapshot, "status.creationTime");
     if (!created)
         return false;
-    return conclude(self, "SnapshotNotReady",
-                    kst_asprintf("it was cut at %s and is not ready to use yet; some drivers upload a "
-                                 "snapshot first",
-                                 created),
-                    kst_strdup("if that is normal there, allow more with spec.readyTimeout; else look "
-                               "at the logs of the CSI driver"));
+    return conclude(
+        self, "SnapshotNotReady",
+        kst_asprintf("it was cut at %s and is not ready to use yet; some drivers upload a "
+                     "snapshot first",
+                     created),
+        kst_strdup("if that is normal there, allow more with spec.readyTimeout; else look "
+                   "at the logs of the CSI driver"));
 }
 
 static void inquire(struct inquiry *self)
@@ -190,12 +193,12 @@ static void inquire(struct inquiry *self)
     self->snapshot = look_up(self, &kst_res_snapshots, self->ns, self->name);
     if (!self->snapshot)
         return;
-    const char *content =
-        kst_json_path_str(self->snapshot, "status.boundVolumeSnapshotContentName");
+    const char *content = kst_json_path_str(self->snapshot,
+                                            "status.boundVolumeSnapshotContentName");
     const char *uid = kst_json_path_str(self->snapshot, "metadata.uid");
     kst_auto_free char *usual = kst_asprintf("snapcontent-%s", uid ? uid : "");
     self->content = look_up(self, &kst_res_snapshot_contents, NULL, content ? content : usual);
-    static bool (*const checks[])(struct inquiry *self) = {
+    static bool (*const checks[])(struct inquiry * self) = {
         check_error, check_controller, check_sidecar, check_events, check_upload,
     };
     for (size_t i = 0; i < KST_ARRAY_LEN(checks); i++) {

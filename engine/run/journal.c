@@ -59,6 +59,14 @@ int kst_journal_open(struct kst_kube *kube, const char *ns, const char *name,
     return 0;
 }
 
+struct kst_journal *kst_journal_of(const struct kst_json *object)
+{
+    struct kst_journal *self = kst_calloc(1, sizeof(*self));
+    self->object = kst_json_dup(object);
+    kst_json_ensure_object(self->object, "status");
+    return self;
+}
+
 void kst_journal_free(struct kst_journal *self)
 {
     if (!self)
@@ -132,7 +140,7 @@ static int rebase(struct kst_journal *self, struct kst_err **err)
 
 int kst_journal_write(struct kst_journal *self, struct kst_err **err)
 {
-    assert(self->forbidden == 0);
+    assert(self->forbidden == 0 && self->kube);
     int64_t generation = kst_json_path_int(self->object, "metadata.generation", 0);
     kst_json_set_int(kst_journal_status(self), "observedGeneration", generation);
     for (int attempt = 0;; attempt++) {

@@ -24,6 +24,8 @@ enum {
 /* Reads the Run. Yields. KST_E_NOT_FOUND, …, KST_E_INVALID where it is malformed. */
 int kst_journal_open(struct kst_kube *kube, const char *ns, const char *name,
                      struct kst_journal **out, struct kst_err **err);
+/* One that exists in memory only, for plans: it cannot be written. The object is copied. */
+struct kst_journal *kst_journal_of(const struct kst_json *object);
 void kst_journal_free(struct kst_journal *self);
 /* Reads it again, dropping what was not written: after the lease was acquired. Yields. */
 int kst_journal_reload(struct kst_journal *self, struct kst_err **err);

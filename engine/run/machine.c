@@ -32,6 +32,7 @@ enum {
     DEFAULT_READY_TIMEOUT_MS = 10 * 60 * 1000,
     DEFAULT_THAW_TIMEOUT_MS = 60 * 1000,
     PATIENCE_MS = 5 * 60 * 1000, /* with an API server that is away, outside the freeze */
+    MAX_NAME = 63,               /* of a label's value */
     FINISH_MS = 20 * 1000,       /* for the last words, within a Pod's 30 s of grace */
 };
 
@@ -156,6 +157,11 @@ static int read_spec(struct kst_run *run, struct kst_err **err)
                            "Run/%s/%s names no application "
                            "(spec.application.namespace)",
                            run->home, run->name);
+    if (strlen(run->name) > MAX_NAME)
+        return kst_err_set(err, KST_E_INVALID,
+                           "Run/%s/%s: its name has %zu characters; as it becomes "
+                           "a label, at most %d are possible",
+                           run->home, run->name, strlen(run->name), MAX_NAME);
     run->app_ns = kst_strdup(ns);
     run->action = find_action(run, action ? action : "backup");
     if (!run->action)
@@ -456,7 +462,7 @@ static void release(struct kst_run *run)
     free(run);
 }
 
-int kst_run_execute(const struct kst_run_options *options, struct kst_err **err)
+static struct kst_run *make(const struct kst_run_options *options)
 {
     struct kst_run *run = kst_calloc(1, sizeof(*run));
     run->outer = options->kube;
@@ -469,11 +475,35 @@ int kst_run_execute(const struct kst_run_options *options, struct kst_err **err)
     run->actions = options->actions;
     run->observer = options->observer;
     run->wait_for_owner = options->wait_for_owner;
+    return run;
+}
+
+int kst_run_execute(const struct kst_run_options *options, struct kst_err **err)
+{
+    struct kst_run *run = make(options);
     register_run(run);
     run->fiber = kst_fiber_spawn(run->loop, run->name, execute, run);
     int rc = kst_fiber_join(run->fiber, err);
     run->fiber = NULL;
     unregister_run(run);
+    release(run);
+    return rc;
+}
+
+int kst_run_plan(const struct kst_run_options *options, const struct kst_json *object,
+                 int (*plan)(struct kst_run *run, struct kst_err **err), struct kst_json **status,
+                 struct kst_err **err)
+{
+    struct kst_run *run = make(options);
+    run->journal = kst_journal_of(object);
+    run->sessions = kst_sessions_new(run);
+    int rc = read_spec(run, err);
+    if (rc == 0)
+        rc = kst_bundle_open(run, &run->bundle, err);
+    if (rc == 0)
+        rc = plan(run, err);
+    if (rc == 0)
+        *status = kst_json_dup(kst_journal_status(run->journal));
     release(run);
     return rc;
 }

@@ -129,6 +129,13 @@ struct kst_run {
  * KST_E_REFUSED (another engine has it), KST_E_LOST, or the failure's own code. */
 int kst_run_execute(const struct kst_run_options *options, struct kst_err **err);
 
+/* What `plan` finds out for a Run object that was not created, into *status (the caller frees it):
+ * for
+ * --dry-run. Nothing is changed in the cluster. Yields. */
+int kst_run_plan(const struct kst_run_options *options, const struct kst_json *object,
+                 int (*plan)(struct kst_run *run, struct kst_err **err), struct kst_json **status,
+                 struct kst_err **err);
+
 /* Asks a run of this process (of any name where `name` is NULL) to stop: it thaws and cleans up and
  * ends as Cancelled. Callable from the loop. The count of runs asked. */
 size_t kst_run_cancel(const char *name, const char *reason);

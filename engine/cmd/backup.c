@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kassette backup: makes a Run and executes it here, or in the cluster as a Job. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "app/backup.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "cmd/cmd.h"
+#include "cmd/job.h"
+#include "cmd/progress.h"
+#include "kube/client.h"
+#include "kube/resource.h"
+#include "loop/fiber.h"
+
+enum { MAX_NAME = 63 };
+
+struct options {
+    const char *selector, *source, *ref, *path, *secret, *directory, *class, *max_freeze, *attempts,
+        *ready_timeout, *name, *image, *action;
+    struct kst_list params, namespaces;
+    bool dry_run, in_cluster, no_wait;
+};
+
+/* "shop-backup-20261123-191500-3f2a": sorts by time, and two in one second differ. */
+static char *make_name(const char *application, const char *action)
+{
+    time_t now = (time_t)(kst_wall_ms() / 1000);
+    struct tm parts;
+    gmtime_r(&now, &parts);
+    char stamp[32];
+    strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &parts);
+    int64_t seed = kst_wall_us() ^ kst_now_us() << 20;
+    kst_auto_free char *full = kst_asprintf("%s-%s-%s-%04llx", application, action, stamp,
+                                            kst_hash(&seed, sizeof(seed)) & 0xffff);
+    return kst_name_make(full, MAX_NAME);
+}
+
+static int add_params(struct kst_json *spec, const struct kst_list *params, struct kst_err **err)
+{
+    if (!params->count)
+        return 0;
+    struct kst_json *all = kst_json_ensure_object(spec, "params");
+    for (size_t i = 0; i < params->count; i++) {
+        const char *text = params->items[i], *equals = strchr(text, '=');
+        if (!equals || equals == text)
+            return kst_err_set(err, KST_E_USAGE, "option --param: expected NAME=VALUE, found '%s'",
+                               text);
+        kst_auto_free char *key = kst_strndup(text, (size_t)(equals - text));
+        kst_json_set_str(all, key, equals + 1);
+    }
+    return 0;
+}
+
+static void add_source(struct kst_json *spec, const struct options *options)
+{
+    if (!options->source && !options->directory)
+        return;
+    struct kst_json *source = kst_json_ensure_object(spec, "source");
+    kst_json_set_str(source, "url", options->source);
+    kst_json_set_str(source, "ref", options->ref);
+    kst_json_set_str(source, "path", options->path);
+    kst_json_set_str(source, "secretName", options->secret);
+    kst_auto_free char *directory = options->directory ? realpath(options->directory, NULL) : NULL;
+    kst_json_set_str(source, "directory", directory ? directory : options->directory);
+}
+
+static int make_run(const struct kst_cmd *cmd, const struct options *options,
+                    const char *application, struct kst_json **out, struct kst_err **err)
+{
+    const char *action = options->action ? options->action : "backup";
+    kst_auto_free char *name = options->name ? kst_strdup(options->name)
+                                             : make_name(application, action);
+    kst_auto_json struct kst_json *run = kst_json_make(
+        "{'apiVersion':'kassette.io/v1alpha1','kind':'Run','metadata':{'name':%s,'namespace':%s,"
+        "'labels':{'kassette.io/application':%s}},"
+        "'spec':{'action':%s,'application':{'namespace':%s}}}",
+        name, cmd->home, application, action, application);
+    struct kst_json *spec = kst_json_mut(run, "spec");
+    kst_json_set_str(kst_json_mut(spec, "application"), "selector", options->selector);
+    kst_json_set_str(spec, "snapshotClass", options->class);
+    kst_json_set_str(spec, "maxFreeze", options->max_freeze);
+    kst_json_set_str(spec, "readyTimeout", options->ready_timeout);
+    for (size_t i = 0; i < options->namespaces.count; i++)
+        kst_json_push(kst_json_ensure_array(spec, "allowedNamespaces"),
+                      kst_json_from_str(options->namespaces.items[i]));
+    add_source(spec, options);
+    long long attempts;
+    if (options->attempts && !kst_parse_int(options->attempts, &attempts))
+        return kst_err_set(err, KST_E_USAGE, "option --attempts: expected a number, found '%s'",
+                           options->attempts);
+    if (options->attempts)
+        kst_json_set_int(spec, "attempts", attempts);
+    int rc = add_params(spec, &options->params, err);
+    if (rc == 0)
+        *out = kst_take(run);
+    return rc;
+}
+
+static void print_plan(const struct kst_json *run, const struct kst_json *status)
+{
+    const struct kst_json *source = kst_json_get(status, "source");
+    printf("Run %s would back up namespace %s\n", kst_json_path_str(run, "metadata.name"),
+           kst_json_path_str(run, "spec.application.namespace"));
+    if (kst_json_path_str(source, "url"))
+        printf("blueprints from %s at commit %s\n", kst_json_path_str(source, "url"),
+               kst_json_path_str(source, "commit"));
+    else
+        printf("blueprints: %s\n",
+               kst_json_path_str(source, "builtin") ? "the built-in ones" : "a folder");
+    const struct kst_json *rows = kst_json_get(status, "bindings");
+    printf("\n%-32s %-16s %-12s %s\n", "WORKLOAD", "BLUEPRINT", "BECAUSE", "VOLUMES");
+    for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
+        printf("%-32s %-16s %-12s ", kst_json_path_str(row, "workload"),
+               kst_json_path_str(row, "blueprint"), kst_json_path_str(row, "because"));
+        const char *comma = "";
+        const struct kst_json *claims = kst_json_get(row, "claims");
+        for (const struct kst_json *claim = kst_json_first(claims); claim;
+             claim = kst_json_next(claim)) {
+            printf("%s%s", comma, kst_json_str(claim));
+            comma = ",";
+        }
+        printf("\n");
+    }
+    rows = kst_json_get(status, "volumes");
+    printf("\n%-32s %-10s %-20s %s\n", "VOLUME", "SIZE", "SNAPSHOT CLASS", "DRIVER");
+    for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
+        const char *size = kst_json_path_str(row, "size");
+        printf("%-32s %-10s %-20s %s\n", kst_json_path_str(row, "claim"), size ? size : "",
+               kst_json_path_str(row, "snapshotClass"), kst_json_path_str(row, "driver"));
+    }
+    printf("\nNothing was changed.\n");
+}
+
+static int dry_run(struct kst_cmd *cmd, const struct kst_run_options *options,
+                   const struct kst_json *run, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *status = NULL;
+    int rc = kst_run_plan(options, run, kst_backup_plan, &status, err);
+    if (rc < 0)
+        return rc;
+    if (cmd->output == KST_OUTPUT_JSON || cmd->output == KST_OUTPUT_YAML) {
+        kst_auto_json struct kst_json *whole = kst_json_dup(run);
+        kst_json_set(whole, "status", kst_take(status));
+        return kst_cmd_print(cmd, whole, err);
+    }
+    print_plan(run, status);
+    return 0;
+}
+
+static int start_job(struct kst_kube *kube, const struct kst_json *run, const char *image,
+                     struct kst_err **err)
+{
+    kst_auto_json struct kst_json *job = kst_job_object(run, kst_job_image(image));
+    int rc = kst_kube_create(kube, &kst_res_jobs, kst_json_path_str(run, "metadata.namespace"), job,
+                             true, NULL, err);
+    return rc < 0 ? kst_err_wrap(err, "start the Job of Run %s",
+                                 kst_json_path_str(run, "metadata.name"))
+                  : 0;
+}
+
+/* -o json and yaml print the Run at its end, however it ended. */
+static int print_end(const struct kst_cmd *cmd, struct kst_kube *kube, const char *name)
+{
+    if (cmd->output != KST_OUTPUT_JSON && cmd->output != KST_OUTPUT_YAML)
+        return 0;
+    kst_auto_json struct kst_json *run = NULL;
+    kst_shield_begin();
+    int rc = kst_kube_get(kube, &kst_res_runs, cmd->home, name, &run, NULL);
+    kst_shield_end();
+    return rc < 0 ? rc : kst_cmd_print(cmd, run, NULL);
+}
+
+static int execute(struct kst_cmd *cmd, struct kst_kube *kube, const struct options *options,
+                   const struct kst_run_options *run_options, const struct kst_json *run,
+                   struct kst_err **err)
+{
+    kst_auto_json struct kst_json *made = NULL;
+    int rc = kst_kube_create(kube, &kst_res_runs, cmd->home, run, false, &made, err);
+    if (rc == KST_E_NOT_FOUND) {
+        kst_err_hint(err,
+                     "is Kassette installed? kubectl apply -k deploy, and namespace %s exists?",
+                     cmd->home);
+        return rc;
+    }
+    if (rc < 0)
+        return rc;
+    const char *name = kst_json_path_str(made, "metadata.name");
+    if (cmd->output == KST_OUTPUT_NAME)
+        printf("run.kassette.io/%s\n", name);
+    else if (cmd->output == KST_OUTPUT_TEXT || cmd->output == KST_OUTPUT_WIDE)
+        printf("Run %s/%s\n", cmd->home, name);
+    fflush(stdout);
+    if (!options->in_cluster) {
+        rc = kst_run_execute(run_options, err);
+    } else {
+        rc = start_job(kube, made, options->image, err);
+        if (rc == 0 && !options->no_wait)
+            rc = kst_job_follow(kube, cmd->home, name, cmd->output != KST_OUTPUT_TEXT, NULL, err);
+    }
+    print_end(cmd, kube, name);
+    return rc;
+}
+
+static int backup(struct kst_cmd *cmd, const struct options *options, struct kst_err **err)
+{
+    int rc = kst_cmd_want_args(cmd, cmd->ns ? 0 : 1, 1, err);
+    if (rc < 0)
+        return rc;
+    const char *application = cmd->args[0] ? cmd->args[0] : cmd->ns;
+    if (cmd->args[0] && cmd->ns && strcmp(cmd->args[0], cmd->ns) != 0)
+        return kst_err_set(err, KST_E_USAGE,
+                           "the application is named twice: %s and --namespace %s", cmd->args[0],
+                           cmd->ns);
+    struct kst_kube *kube = NULL;
+    kst_auto_json struct kst_json *run = NULL;
+    rc = make_run(cmd, options, application, &run, err);
+    if (rc == 0)
+        rc = kst_cmd_kube(cmd, &kube, err);
+    if (rc < 0)
+        return rc;
+    kst_auto_free char *cache_dir = kst_cmd_cache_dir();
+    struct kst_progress progress = {
+        .quiet = cmd->output == KST_OUTPUT_JSON || cmd->output == KST_OUTPUT_YAML ||
+                 cmd->output == KST_OUTPUT_NAME,
+    };
+    const struct kst_run_options run_options = {
+        .kube = kube,
+        .home = cmd->home,
+        .name = kst_json_path_str(run, "metadata.name"),
+        .cache_dir = cache_dir,
+        .actions = kst_actions,
+        .observer = kst_progress_observer(&progress),
+    };
+    if (options->dry_run)
+        return dry_run(cmd, &run_options, run, err);
+    return execute(cmd, kube, options, &run_options, run, err);
+}
+
+int kst_cmd_backup(struct kst_cmd *cmd, struct kst_err **err)
+{
+    struct options options = {0};
+    const struct kst_option table[] = {
+        {'l', "selector", "SELECTOR", KST_OPTION_STRING, &options.selector,
+         "only the workloads with these labels"},
+        {0, "source", "URL", KST_OPTION_STRING, &options.source,
+         "Git repository of the blueprints (default: the built-in ones)"},
+        {0, "ref", "REF", KST_OPTION_STRING, &options.ref, "its branch, tag or commit"},
+        {0, "path", "PATH", KST_OPTION_STRING, &options.path, "the folder in it"},
+        {0, "source-secret", "NAME", KST_OPTION_STRING, &options.secret,
+         "Secret with its credentials, where Runs live"},
+        {0, "blueprints", "DIR", KST_OPTION_STRING, &options.directory,
+         "a folder of this machine instead, for authors"},
+        {'p', "param", "NAME=VALUE", KST_OPTION_LIST, &options.params,
+         "a blueprint's parameter; also BLUEPRINT.NAME and KIND/WORKLOAD.NAME"},
+        {0, "snapshot-class", "NAME", KST_OPTION_STRING, &options.class,
+         "the VolumeSnapshotClass of all volumes"},
+        {0, "max-freeze", "DURATION", KST_OPTION_STRING, &options.max_freeze,
+         "how long the application may be frozen (default 30s)"},
+        {0, "attempts", "N", KST_OPTION_STRING, &options.attempts,
+         "how often to try the freeze (default 2)"},
+        {0, "ready-timeout", "DURATION", KST_OPTION_STRING, &options.ready_timeout,
+         "how long snapshots may take to be ready (default 10m)"},
+        {0, "allow-namespace", "NAMESPACE", KST_OPTION_LIST, &options.namespaces,
+         "another namespace that blueprints may act in"},
+        {0, "action", "NAME", KST_OPTION_STRING, &options.action,
+         "run an action of the blueprints' own instead"},
+        {0, "name", "NAME", KST_OPTION_STRING, &options.name, "the Run's name"},
+        {0, "dry-run", NULL, KST_OPTION_FLAG, &options.dry_run, "print the plan, change nothing"},
+        {0, "in-cluster", NULL, KST_OPTION_FLAG, &options.in_cluster, "execute it as a Job"},
+        {0, "no-wait", NULL, KST_OPTION_FLAG, &options.no_wait, "do not wait for the Job"},
+        {0, "image", "IMAGE", KST_OPTION_STRING, &options.image,
+         "the Job's image (default: $KASSETTE_IMAGE)"},
+        {0, NULL, NULL, KST_OPTION_FLAG, NULL, NULL},
+    };
+    int rc = kst_cmd_parse(cmd, table, err);
+    if (rc == 0)
+        rc = backup(cmd, &options, err);
+    kst_list_release(&options.params);
+    kst_list_release(&options.namespaces);
+    return rc < 0 ? rc : 0;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/yaml.h"
+#include "kube/client.h"
+#include "kube/config.h"
+
+enum { MAX_OUTPUT_BYTES = 512 * 1024 * 1024 };
+
+const struct kst_command kst_commands[] = {
+    {"backup", "backup NAMESPACE [-l SELECTOR]", "back up an application", NULL, kst_cmd_backup},
+    {"run", "run NAME...", "execute Runs, or resume them", NULL, kst_cmd_run},
+    {"cancel", "cancel NAME", "ask a Run to stop; it thaws and cleans up first", NULL,
+     kst_cmd_cancel},
+    {"get", "get [NAME...]", "list Runs", NULL, kst_cmd_get},
+    {"describe", "describe NAME", "tell what happened in a Run", NULL, kst_cmd_describe},
+    {"logs", "logs NAME", "show the log of a Run's Job", NULL, kst_cmd_logs},
+    {"blueprint", "blueprint (list | show NAME)", "show blueprints and their parameters", NULL,
+     kst_cmd_blueprint},
+    {"version", "version", "print the versions of engine, libraries and cluster", NULL,
+     kst_cmd_version},
+    {"help", "help [COMMAND]", "explain a command", NULL, kst_cmd_show_help},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static const struct kst_option *common_options(struct kst_cmd *cmd)
+{
+    static struct kst_option table[16];
+    const struct kst_option all[] = {
+        {'n', "namespace", "NAMESPACE", KST_OPTION_STRING, &cmd->ns, "the application's namespace"},
+        {'o', "output", "FORMAT", KST_OPTION_STRING, &cmd->output_name, "json, yaml, wide or name"},
+        {0, "home", "NAMESPACE", KST_OPTION_STRING, &cmd->home,
+         "where Runs live (default: $KASSETTE_NAMESPACE, or kassette)"},
+        {0, "kubeconfig", "FILE", KST_OPTION_STRING, &cmd->kubeconfig, "the kubeconfig to use"},
+        {0, "context", "NAME", KST_OPTION_STRING, &cmd->context, "its context to use"},
+        {0, "cluster", "NAME", KST_OPTION_STRING, &cmd->cluster, "its cluster to use"},
+        {0, "user", "NAME", KST_OPTION_STRING, &cmd->user, "its user to use"},
+        {0, "as", "USER", KST_OPTION_STRING, &cmd->as, "user to impersonate"},
+        {0, "as-group", "GROUP", KST_OPTION_LIST, &cmd->as_groups, "group to impersonate"},
+        {0, "log-format", "FORMAT", KST_OPTION_STRING, &cmd->log_format, "plain or json"},
+        {'v', "verbose", NULL, KST_OPTION_FLAG, &cmd->verbose, "log more"},
+        {'h', "help", NULL, KST_OPTION_FLAG, &cmd->help, "show this help"},
+        {0, NULL, NULL, KST_OPTION_FLAG, NULL, NULL},
+    };
+    memcpy(table, all, sizeof(all));
+    return table;
+}
+
+const struct kst_command *kst_cmd_find(const char *name)
+{
+    for (const struct kst_command *command = kst_commands; command->name; command++) {
+        if (strcmp(command->name, name) == 0)
+            return command;
+    }
+    return NULL;
+}
+
+void kst_cmd_help(const struct kst_cmd *cmd, const struct kst_command *command,
+                  const struct kst_option *own)
+{
+    printf("%s: %s\n\nUsage:\n  kassette %s [options]\n", command->name, command->summary,
+           command->usage);
+    if (own && own->name)
+        printf("\nOptions:\n");
+    kst_options_help(stdout, own);
+    printf("\nCommon options:\n");
+    kst_options_help(stdout, common_options((struct kst_cmd *)cmd));
+}
+
+static int parse_output(struct kst_cmd *cmd, struct kst_err **err)
+{
+    static const struct {
+        const char *name;
+        enum kst_output output;
+    } formats[] = {{"json", KST_OUTPUT_JSON},
+                   {"yaml", KST_OUTPUT_YAML},
+                   {"wide", KST_OUTPUT_WIDE},
+                   {"name", KST_OUTPUT_NAME}};
+    if (!cmd->output_name)
+        return 0;
+    for (size_t i = 0; i < KST_ARRAY_LEN(formats); i++) {
+        if (strcmp(formats[i].name, cmd->output_name) == 0) {
+            cmd->output = formats[i].output;
+            return 0;
+        }
+    }
+    return kst_err_set(err, KST_E_USAGE,
+                       "option --output: expected json, yaml, wide or name, found '%s'",
+                       cmd->output_name);
+}
+
+static int set_up_log(const struct kst_cmd *cmd, struct kst_err **err)
+{
+    enum kst_log_format format = isatty(STDERR_FILENO) ? KST_LOG_PLAIN : KST_LOG_JSON;
+    if (cmd->log_format && strcmp(cmd->log_format, "json") == 0)
+        format = KST_LOG_JSON;
+    else if (cmd->log_format && strcmp(cmd->log_format, "plain") == 0)
+        format = KST_LOG_PLAIN;
+    else if (cmd->log_format)
+        return kst_err_set(err, KST_E_USAGE,
+                           "option --log-format: expected plain or json, found '%s'",
+                           cmd->log_format);
+    kst_log_setup(cmd->verbose ? KST_LOG_DEBUG : KST_LOG_INFO, format);
+    return 0;
+}
+
+int kst_cmd_parse(struct kst_cmd *cmd, const struct kst_option *own, struct kst_err **err)
+{
+    int rc = kst_options_parse(cmd->argc, cmd->argv, own, common_options(cmd), &cmd->args, err);
+    if (rc < 0)
+        return rc;
+    if (cmd->help) {
+        kst_cmd_help(cmd, kst_cmd_find(cmd->argv[0]), own);
+        return 1;
+    }
+    rc = parse_output(cmd, err);
+    if (rc == 0)
+        rc = set_up_log(cmd, err);
+    if (!cmd->home)
+        cmd->home = getenv("KASSETTE_NAMESPACE");
+    if (!cmd->home || !*cmd->home)
+        cmd->home = "kassette";
+    return rc;
+}
+
+int kst_cmd_want_args(const struct kst_cmd *cmd, int min, int max, struct kst_err **err)
+{
+    int count = 0;
+    while (cmd->args[count])
+        count++;
+    if (count >= min && (max < 0 || count <= max))
+        return 0;
+    const struct kst_command *command = kst_cmd_find(cmd->argv[0]);
+    if (count < min)
+        kst_err_set(err, KST_E_USAGE, "%s: an argument is missing", command->name);
+    else
+        kst_err_set(err, KST_E_USAGE, "%s: unexpected argument '%s'", command->name,
+                    cmd->args[max]);
+    kst_err_hint(err, "usage: kassette %s", command->usage);
+    return KST_E_USAGE;
+}
+
+int kst_cmd_kube(struct kst_cmd *cmd, struct kst_kube **out, struct kst_err **err)
+{
+    if (!cmd->kube) {
+        const struct kst_kube_config_options options = {
+            .kubeconfig = cmd->kubeconfig,
+            .context = cmd->context,
+            .cluster = cmd->cluster,
+            .user = cmd->user,
+            .namespace_ = cmd->ns,
+            .as = cmd->as,
+            .as_groups = cmd->as_groups.items,
+        };
+        int rc = kst_kube_config_load(&options, &cmd->config, err);
+        if (rc < 0)
+            return rc;
+        cmd->kube = kst_kube_new(cmd->loop, cmd->config);
+    }
+    *out = cmd->kube;
+    return 0;
+}
+
+char *kst_cmd_cache_dir(void)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (cache && *cache == '/')
+        return kst_asprintf("%s/kassette/sources", cache);
+    if (home && *home == '/' && access(home, W_OK) == 0)
+        return kst_asprintf("%s/.cache/kassette/sources", home);
+    return kst_asprintf("/tmp/kassette-%u/sources", (unsigned)getuid());
+}
+
+int kst_cmd_print(const struct kst_cmd *cmd, const struct kst_json *value, struct kst_err **err)
+{
+    kst_auto_buf text = KST_BUF_INIT(MAX_OUTPUT_BYTES);
+    int rc;
+    if (cmd->output == KST_OUTPUT_YAML) {
+        rc = kst_yaml_print(value, &text);
+    } else {
+        rc = kst_json_print(value, KST_JSON_PRETTY, &text);
+        kst_buf_addc(&text, '\n');
+    }
+    if (rc < 0)
+        return kst_buf_check(&text, "the output", err);
+    fwrite(text.data, 1, text.len, stdout);
+    return 0;
+}
