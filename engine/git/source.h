@@ -134,8 +134,8 @@ int kst_source_read(struct kst_source *self, const char *path, struct kst_buf *t
 int kst_source_list(struct kst_source *self, const char *pattern, struct kst_json **paths,
                     struct kst_err **err);
 
-/* The URL without anything secret in it: "https://***@host/path"; the user of an SSH URL stays. For
- * texts that are no URL too. The caller frees it. */
+/* The URL without anything secret in it: with "***" for what stands before the "@"; the user of an
+ * SSH URL stays. For texts that are no URL too. The caller frees it. */
 char *kst_source_url_redacted(const char *url);
 
 /* What main() calls, and returns, when argv[1] is KST_SOURCE_HELPER: reads a request from stdin,
