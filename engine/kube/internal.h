@@ -74,6 +74,9 @@ int kst_kube_status_error(struct kst_kube *self, const struct kst_kube_about *ab
  * at. `sent` says whether the request may have arrived. Returns KST_E_UNREACHABLE. */
 int kst_kube_transport_error(struct kst_kube *self, const struct kst_kube_about *about, bool sent,
                              struct kst_err **err);
+/* Whether an error of kst_http_*() or kst_kube_transport_error() is one that trying again does not
+ * mend: a certificate or a name that is wrong. */
+bool kst_kube_error_is_lasting(const struct kst_err *err);
 /* Whether an answer asks to come back later: 429, 500, 502, 503, 504 (and 408). */
 bool kst_kube_status_is_passing(long http_status);
 

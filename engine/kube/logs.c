@@ -26,7 +26,7 @@ enum {
 static int make_path(const char *ns, const char *pod, const char *container, struct kst_buf *path,
                      struct kst_err **err)
 {
-    if (!*pod)
+    if (!*pod || strchr(pod, '/') || strchr(ns, '/'))
         return kst_err_set(err, KST_E_INVALID, "Pod/%s: expected a name, found none", ns);
     kst_kube_path(&kst_res_pods, ns, pod, "log", path);
     kst_kube_add_query(path, "container", container);

@@ -83,6 +83,9 @@ static enum next judge_failure(struct exchange *x, const struct kst_http_respons
         return FAIL;
     }
     kst_kube_transport_error(x->kube, &x->about, response->sent, cause);
+    /* Endless patience outlasts a wrong certificate too: somebody may mend it. */
+    if (kst_kube_error_is_lasting(*cause) && x->kube->patience_ms != KST_NEVER)
+        return FAIL;
     return !response->sent || x->request->idempotent ? AGAIN_LATER : FAIL;
 }
 

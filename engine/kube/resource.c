@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/resource.h"
 
+#include <string.h>
+
 #include "base/buf.h"
 #include "loop/http.h"
 
@@ -54,8 +56,13 @@ RESOURCE(runs, "kassette.io", "v1alpha1", "kassette.io/v1alpha1", "Run", "runs",
 
 static void add_part(struct kst_buf *out, const char *text)
 {
+    /* "." and ".." would be taken for folders on the way, and lead to another object. */
+    bool is_folder = strcmp(text, ".") == 0 || strcmp(text, "..") == 0;
     kst_buf_addc(out, '/');
-    kst_url_escape(out, text);
+    if (is_folder)
+        kst_buf_adds(out, text[1] ? "%2E%2E" : "%2E");
+    else
+        kst_url_escape(out, text);
 }
 
 void kst_kube_path(const struct kst_kube_resource *resource, const char *ns, const char *name,
@@ -65,7 +72,7 @@ void kst_kube_path(const struct kst_kube_resource *resource, const char *ns, con
         kst_buf_addf(out, "/apis/%s/%s", resource->group, resource->version);
     else
         kst_buf_addf(out, "/api/%s", resource->version);
-    if (resource->namespaced && ns) {
+    if (resource->namespaced && ns && *ns) {
         kst_buf_adds(out, "/namespaces");
         add_part(out, ns);
     }

@@ -3,6 +3,7 @@
  * Failed answers and failed transfers, in words.
  * https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,12 +151,18 @@ static int unauthorized(struct kst_kube *self, const struct kst_kube_about *abou
 {
     kst_auto_free char *action = doing(about);
     kst_auto_free char *why = kst_config_explain(self->config);
-    kst_err_set(err, KST_E_FORBIDDEN, "%s: %s does not accept the credentials of %s%s%s", action,
-                kst_kube_config_server(self->config), self->config->user_source, why ? ": " : "",
-                why ? why : "");
+    const char *server = kst_kube_config_server(self->config);
+    if (why)
+        kst_err_set(err, KST_E_FORBIDDEN, "%s: %s refuses us: %s", action, server, why);
+    else
+        kst_err_set(err, KST_E_FORBIDDEN, "%s: %s does not accept the credentials of %s", action,
+                    server, self->config->user_source);
     kst_err_reason(err, "Unauthorized");
-    kst_err_hint(err, why ? "Renew the client certificate"
-                          : "Log in again, or choose another --context or --user");
+    if (kst_kube_config_is_in_cluster(self->config))
+        kst_err_hint(err, "Was the ServiceAccount deleted or made anew? Then restart the Pod");
+    else
+        kst_err_hint(err, why ? "Renew the client certificate"
+                              : "Log in again, or choose another --context or --user");
     return KST_E_FORBIDDEN;
 }
 
@@ -269,32 +276,56 @@ int kst_kube_status_error(struct kst_kube *self, const struct kst_kube_about *ab
     return rc;
 }
 
+bool kst_kube_error_is_lasting(const struct kst_err *err)
+{
+    return kst_err_code(err) == KST_E_UNREACHABLE &&
+           strcmp(kst_err_get_reason(err), "TLSVerification") == 0;
+}
+
+/* What to look at: what the transfer said, and whether it is the cluster that was meant. */
+static void hint_unreachable(const struct kst_kube_config *config, const char *said, bool lasting,
+                             struct kst_err **err)
+{
+    const char *context = kst_kube_config_context(config);
+    size_t len = said ? strlen(said) : 0;
+    if (len && said[len - 1] == '?')
+        len--;
+    if (said && (lasting || !*context))
+        kst_err_hint(err, "%c%s", toupper((unsigned char)said[0]), said + 1);
+    else if (said)
+        kst_err_hint(err, "%c%.*s, and is context \"%s\" the right one?",
+                     toupper((unsigned char)said[0]), (int)(len - 1), said + 1, context);
+    else if (kst_kube_config_is_in_cluster(config))
+        kst_err_hint(err, "Is the API server up, and does a NetworkPolicy let this Pod reach it?");
+    else if (*context)
+        kst_err_hint(err, "Is the cluster up, and is context \"%s\" the right one?", context);
+    else
+        kst_err_hint(err, "Is the cluster up, and is it the right one?");
+}
+
 int kst_kube_transport_error(struct kst_kube *self, const struct kst_kube_about *about, bool sent,
                              struct kst_err **err)
 {
     int code = kst_err_code(err ? *err : NULL);
     if (err && *err && code != KST_E_UNREACHABLE && code != KST_E_CLOSED && code != KST_E_TIMEOUT)
         return code;
+    if (!err)
+        return KST_E_UNREACHABLE;
     kst_auto_free char *action = doing(about);
-    kst_auto_free char *cause = kst_strdup(err ? kst_err_message(*err) : "");
-    kst_auto_free char *hint = kst_strdup(err ? kst_err_get_hint(*err) : NULL);
+    kst_auto_free char *cause = kst_strdup(kst_err_message(*err));
+    kst_auto_free char *reason = kst_strdup(kst_err_get_reason(*err));
+    kst_auto_free char *hint = kst_strdup(kst_err_get_hint(*err));
     kst_auto_free char *why = kst_config_explain(self->config);
-    const char *server = kst_kube_config_server(self->config);
-    const char *context = kst_kube_config_context(self->config);
-    if (err)
-        kst_err_clear(err);
+    bool lasting = kst_kube_error_is_lasting(*err);
+    kst_err_clear(err);
     kst_err_set(err, KST_E_UNREACHABLE, "%s: %s %s: %s%s%s", action,
-                sent ? "no answer from" : "cannot reach", server, cause, why ? "; " : "",
-                why ? why : "");
+                sent ? "no answer from" : "cannot reach", kst_kube_config_server(self->config),
+                cause, why ? "; " : "", why ? why : "");
+    if (lasting)
+        kst_err_reason(err, reason);
     if (why)
         kst_err_hint(err, "Renew the client certificate");
-    else if (hint)
-        kst_err_hint(err, "%s", hint);
-    else if (kst_kube_config_is_in_cluster(self->config))
-        kst_err_hint(err, "Is the API server up, and does a NetworkPolicy let this Pod reach it?");
-    else if (*context)
-        kst_err_hint(err, "Is the cluster up, and is context \"%s\" the right one?", context);
     else
-        kst_err_hint(err, "Is the cluster up, and is it the right one?");
+        hint_unreachable(self->config, hint && *hint ? hint : NULL, lasting, err);
     return KST_E_UNREACHABLE;
 }

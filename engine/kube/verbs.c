@@ -13,6 +13,12 @@
 
 enum { PATH_BYTES = 16 * 1024 };
 
+/* Names that Kubernetes has for no object, and that would lead a path elsewhere. */
+static bool is_odd(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strpbrk(name, "/%");
+}
+
 static int make_path(const struct kst_kube_resource *resource, const char *ns, const char *name,
                      const char *subresource, struct kst_buf *path, struct kst_err **err)
 {
@@ -20,6 +26,11 @@ static int make_path(const struct kst_kube_resource *resource, const char *ns, c
     if (name && !*name)
         return kst_err_set(err, KST_E_INVALID, "%s%s%s: expected a name, found none",
                            resource->kind, ns ? "/" : "", ns ? ns : "");
+    if ((name && is_odd(name)) || (ns && is_odd(ns)))
+        return kst_err_set(err, KST_E_INVALID,
+                           "%s%s%s/%s: expected a namespace and a name, found "
+                           "what cannot be one",
+                           resource->kind, ns ? "/" : "", ns ? ns : "", name ? name : "");
     kst_kube_path(resource, ns, name, subresource, path);
     return kst_buf_check(path, "the request's path", err);
 }

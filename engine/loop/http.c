@@ -364,6 +364,8 @@ static int tls_error(const char *server, const char *text, struct kst_err **err)
         kst_err_set(err, KST_E_UNREACHABLE, "no TLS connection to %s: %s", server, table[i].says);
         if (table[i].hint)
             kst_err_hint(err, "%s", table[i].hint);
+        /* Trying again does not help: callers tell it by this. */
+        kst_err_reason(err, "TLSVerification");
         return KST_E_UNREACHABLE;
     }
     return kst_err_set(err, KST_E_UNREACHABLE, "no TLS connection to %s: %s", server, text);

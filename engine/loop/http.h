@@ -53,7 +53,8 @@ struct kst_http_response {
 void kst_http_response_release(struct kst_http_response *self);
 
 /* Yields. Any HTTP status is a success here. `body` collects the answer; KST_E_LIMIT beyond its
- * cap. Else KST_E_UNREACHABLE (with what was tried: DNS, connect, TLS and why, in plain words),
+ * cap. Else KST_E_UNREACHABLE (with what was tried: DNS, connect, TLS and why, in plain words; the
+ * reason "TLSVerification" where a certificate or name is wrong and trying again does not help),
  * KST_E_CLOSED (a reset, an early end), KST_E_TIMEOUT, KST_E_CANCELLED. *response is filled in on
  * failure too (status 0, `sent`). No error text holds a header. */
 int kst_http_do(struct kst_loop *loop, const struct kst_http_request *request,

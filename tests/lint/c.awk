@@ -29,7 +29,8 @@ BEGIN {
   header[++n] = "^wslay/";                owner[n] = "^engine/kube/(websocket|exec[a-z_]*)\\.c$"
   header[++n] = "^git2(/|\\.h$)";         owner[n] = "^engine/git/"
   header[++n] = "^(lua|lualib|lauxlib|luaconf)\\.h"; owner[n] = "^engine/lua/"
-  header[++n] = "^openssl/";              owner[n] = "^engine/(loop/http|base/hash|kube/cert)[a-z_]*\\.c$"
+  header[++n] = "^openssl/"
+  owner[n] = "^engine/(loop/http|base/hash|kube/cert)[a-z_]*\\.c$"
   libraries = n
 }
 

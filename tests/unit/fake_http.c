@@ -75,6 +75,9 @@ static bool send_answer(int fd, struct fake_http_answer *answer)
     kst_buf_add(&head, answer->body ? answer->body : "",
                 answer->way == FAKE_HTTP_HALF ? len / 2 : len);
     send_all(fd, head.data, head.len);
+    /* What came is read before the end is seen. */
+    if (answer->way == FAKE_HTTP_HALF)
+        usleep(50 * 1000);
     return answer->way == FAKE_HTTP_WHOLE;
 }
 
