@@ -49,8 +49,10 @@ int kst_cert_check(const char *cert_pem, struct kst_err **err)
 int kst_cert_check_pair(const char *cert_pem, const char *key_pem, struct kst_err **err)
 {
     int rc = kst_cert_check(cert_pem, err);
-    if (rc < 0)
-        return kst_err_wrap(err, "client certificate");
+    if (rc < 0) {
+        kst_err_wrap(err, "client certificate");
+        return rc;
+    }
     bool has_pass_phrase = false;
     EVP_PKEY *key = read_key(key_pem, &has_pass_phrase);
     if (!key)

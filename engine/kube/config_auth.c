@@ -67,9 +67,11 @@ static bool replace(char **held, char **fresh)
     return true;
 }
 
-static int wrap_field(const struct kst_kube_config *self, const char *field, struct kst_err **err)
+static int wrap_field(const struct kst_kube_config *self, const char *field, int code,
+                      struct kst_err **err)
 {
-    return kst_err_wrap(err, "%s: %s", self->user_source, field);
+    kst_err_wrap(err, "%s: %s", self->user_source, field);
+    return code;
 }
 
 static int read_ca(struct kst_kube_config *self, bool *changed, struct kst_err **err)
@@ -81,7 +83,8 @@ static int read_ca(struct kst_kube_config *self, bool *changed, struct kst_err *
     if (rc < 0) {
         kst_err_wrap(err, "certificate-authority%s%s", self->ca.path ? " " : "-data",
                      self->ca.path ? self->ca.path : "");
-        return kst_err_wrap(err, "context \"%s\"", self->context);
+        kst_err_wrap(err, "context \"%s\"", self->context);
+        return rc;
     }
     *changed = replace(&self->ca.text, &ca) || *changed;
     return 0;
@@ -94,10 +97,10 @@ static int read_pair(struct kst_kube_config *self, bool *changed, struct kst_err
     char *cert = NULL, *key = NULL;
     int rc = read_pem(&self->cert, &cert, err);
     if (rc < 0)
-        return wrap_field(self, "client-certificate", err);
+        return wrap_field(self, "client-certificate", rc, err);
     rc = read_pem(&self->key, &key, err);
     if (rc < 0)
-        wrap_field(self, "client-key", err);
+        wrap_field(self, "client-key", rc, err);
     else if ((rc = kst_cert_check_pair(cert, key, err)) < 0)
         kst_err_wrap(err, "%s", self->user_source);
     if (rc == 0) {
@@ -117,13 +120,13 @@ static int read_token(struct kst_kube_config *self, bool *changed, struct kst_er
     kst_auto_buf text = KST_BUF_INIT(KST_KUBECONFIG_SECRET_BYTES);
     int rc = kst_buf_read_file(&text, self->token_file, err);
     if (rc < 0)
-        return wrap_field(self, "tokenFile", err);
+        return wrap_field(self, "tokenFile", rc, err);
     struct kst_str trimmed = kst_str_trim(kst_str_buf(&text));
     char *token = kst_strndup(trimmed.data, trimmed.len);
     if (!*token || strlen(token) != trimmed.len || !kst_config_header_safe(token)) {
-        kst_err_set(err, KST_E_INVALID, "%s: expected a token, found %s", self->token_file,
-                    *token ? "line breaks or control characters" : "nothing");
-        rc = wrap_field(self, "tokenFile", err);
+        rc = kst_err_set(err, KST_E_INVALID, "%s: expected a token, found %s", self->token_file,
+                         *token ? "line breaks or control characters" : "nothing");
+        wrap_field(self, "tokenFile", rc, err);
     } else {
         *changed = replace(&self->token, &token) || *changed;
     }

@@ -107,8 +107,11 @@ int kst_kubeconfig_add_text(struct kst_json *merged, const char *file, struct ks
                             struct kst_err **err)
 {
     kst_auto_json struct kst_json *root = NULL;
-    if (kst_yaml_parse(text.data, text.len, &root, err) < 0)
-        return kst_err_wrap(err, "%s: not a kubeconfig", file);
+    int rc = kst_yaml_parse(text.data, text.len, &root, err);
+    if (rc < 0) {
+        kst_err_wrap(err, "%s: not a kubeconfig", file);
+        return rc;
+    }
     return add_root(merged, file, root, err);
 }
 
@@ -124,8 +127,8 @@ int kst_kubeconfig_add_file(struct kst_json *merged, const char *file, bool *fou
         return 0;
     }
     if (rc < 0) {
-        kst_err_move(err, &cause);
-        return kst_err_wrap(err, "kubeconfig");
+        kst_err_wrap(&cause, "kubeconfig");
+        return kst_err_move(err, &cause);
     }
     return kst_kubeconfig_add_text(merged, file, kst_str_buf(&text), err);
 }

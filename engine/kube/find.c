@@ -176,8 +176,10 @@ int kst_kube_find_resource(struct kst_kube *self, const char *name,
         return kst_err_set(err, KST_E_NOT_FOUND, "expected the name of a resource, found %s",
                            *name ? "a very long text" : "nothing");
     int rc = find(self, look_name, name, &found, &d, err);
-    if (rc < 0)
-        return kst_err_wrap(err, "resource %s", name);
+    if (rc < 0) {
+        kst_err_wrap(err, "resource %s", name);
+        return rc;
+    }
     if (!found) {
         kst_err_set(err, KST_E_NOT_FOUND, "the server has no resource \"%s\"", name);
         hint_near(d, name, err);
@@ -223,8 +225,10 @@ int kst_kube_find_kind(struct kst_kube *self, const char *api_version, const cha
     struct kind wanted = {api_version, kind};
     const struct kst_kube_resource *found = built_in(api_version, kind);
     int rc = found ? 0 : find(self, look_kind, &wanted, &found, &d, err);
-    if (rc < 0)
-        return kst_err_wrap(err, "kind %s of %s", kind, api_version);
+    if (rc < 0) {
+        kst_err_wrap(err, "kind %s of %s", kind, api_version);
+        return rc;
+    }
     if (!found) {
         kst_err_set(err, KST_E_NOT_FOUND, "the server has no kind %s in %s", kind, api_version);
         hint_near(d, kind, err);
