@@ -7,6 +7,7 @@
 
 #include "git/walk.h"
 
+struct git_repository; /* of libgit2 */
 struct kst_err;
 struct kst_source_file;
 
@@ -16,6 +17,10 @@ struct kst_source_file;
  * commit is not there, KST_E_IO where the repository is damaged. */
 int kst_tree_of_commit(const char *repository, const char *commit, struct kst_walk *out,
                        struct kst_err **err);
+/* The same for an open repository, which is taken (closed on failure too). The caller holds a
+ * kst_git_init() for it, which the walk's release ends. */
+int kst_tree_of_repository(struct git_repository *repo, const char *commit, struct kst_walk *out,
+                           struct kst_err **err);
 /* A folder. Each name is opened relative to its folder's descriptor without following links, so
  * that nothing can be swapped for a link in between. */
 int kst_tree_of_dir(const char *dir, struct kst_walk *out, struct kst_err **err);

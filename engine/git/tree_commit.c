@@ -133,8 +133,8 @@ static int find_tree(git_repository *repo, const char *commit, git_tree **out, s
     return code < 0 ? damaged(err, commit) : 0;
 }
 
-int kst_tree_of_commit(const char *repository, const char *commit, struct kst_walk *out,
-                       struct kst_err **err)
+int kst_tree_of_repository(git_repository *repo, const char *commit, struct kst_walk *out,
+                           struct kst_err **err)
 {
     static const struct kst_walk_ops ops = {
         .look = commit_look,
@@ -144,19 +144,10 @@ int kst_tree_of_commit(const char *repository, const char *commit, struct kst_wa
         .close = commit_close,
         .free = commit_free,
     };
-    git_repository *repo = NULL;
     git_tree *tree = NULL;
-
-    int code = kst_git_init(err);
-    if (code < 0)
-        return code;
-    if (git_repository_open_bare(&repo, repository) < 0)
-        code = damaged(err, repository);
-    else
-        code = find_tree(repo, commit, &tree, err);
+    int code = find_tree(repo, commit, &tree, err);
     if (code < 0) {
-        git_repository_free(repo);
-        kst_git_exit();
+        commit_free(repo);
         return code;
     }
     *out = (struct kst_walk){
@@ -165,4 +156,19 @@ int kst_tree_of_commit(const char *repository, const char *commit, struct kst_wa
         .root = {.kind = KST_WALK_DIR, .handle = tree},
     };
     return 0;
+}
+
+int kst_tree_of_commit(const char *repository, const char *commit, struct kst_walk *out,
+                       struct kst_err **err)
+{
+    git_repository *repo = NULL;
+    int code = kst_git_init(err);
+    if (code < 0)
+        return code;
+    if (git_repository_open_bare(&repo, repository) < 0) {
+        code = damaged(err, repository);
+        kst_git_exit();
+        return code;
+    }
+    return kst_tree_of_repository(repo, commit, out, err);
 }

@@ -285,6 +285,20 @@ static void test_lists(void **state)
     kst_source_free(dir);
 }
 
+/* 64 MiB in 64 KiB: it is fetched, and refused before it is unpacked into memory. */
+static void test_bomb(void **state)
+{
+    kst_auto_free char *url = kst_asprintf("%s/bomb.git", peers.top);
+    peers_sh(&peers, "git clone -q repos/blueprints.git bombwork; cd bombwork; mkdir bomb;"
+                     "head -c 67108864 /dev/zero > bomb/blueprint.lua;"
+                     "git add -A; git commit -qm bomb; git clone -q --bare . ../bomb.git");
+    auto_attempt try = {.spec = {.url = url, .max_bytes = 8 << 20}};
+    if (attempt_open(&try) < 0)
+        fail_msg("%s", kst_err_message(try.err));
+    expect_read(try.source, "bomb/blueprint.lua", KST_E_LIMIT, "67108864 bytes");
+    expect_read(try.source, "mariadb/blueprint.lua", 0, "mariadb");
+}
+
 /* A folder of the repository is the root: what is beside it is out of reach. */
 static void test_sub_folder(void **state)
 {
@@ -608,8 +622,7 @@ static void test_damaged_cache(void **state)
         "for p in $repo/objects/pack/*.idx; do chmod u+w $p; truncate -s 100 $p; done",
         "rm -rf $repo/objects",
         "rm $repo/objects/pack/*.pack",
-        "for p in $repo/objects/pack/*.pack; do chmod u+w $p;"
-        " printf 'xxxxxxxxxxxxxxxxxxxx' | dd of=$p bs=1 seek=300 conv=notrunc 2>/dev/null; done",
+        "cd $repo/objects/pack; chmod u+w *; dd if=/dev/zero of=$(ls *.pack) bs=20 seek=15 count=1",
         "rm -rf $repo; echo x > $repo",
         "echo '[core' > $repo/config",
     };
@@ -618,7 +631,8 @@ static void test_damaged_cache(void **state)
         auto_attempt try = {.spec = {.url = url}};
         expect_commit(&try, peers.head);
         for (int pinned = 0; pinned < 2; pinned++) {
-            peers_sh(&peers, "for repo in cache/%d/*/repo; do %s; done", caches, damages[i]);
+            peers_sh(&peers, "for repo in $PWD/cache/%d/*/repo; do ( %s ) 2>/dev/null; done",
+                     caches, damages[i]);
             try.spec.commit = pinned ? peers.head : NULL;
             expect_commit(&try, peers.head);
         }
@@ -705,6 +719,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_bad_specs),
         cmocka_unit_test(test_reads),
         cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_bomb),
         cmocka_unit_test(test_sub_folder),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_http),
