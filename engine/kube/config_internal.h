@@ -21,8 +21,8 @@ enum {
     KST_KUBECONFIG_SECRET_BYTES = 1024 * 1024, /* a certificate, key or token */
 };
 
-/* ---- Merged files (config_merge.c): {"current-context": ENTRY, "contexts": {NAME: ENTRY}, …} with
- * ENTRY {"file": …, "value": …} ---- */
+/* ---- Merged files (config_merge.c, config_entry.c): {"current-context": ENTRY, "contexts": {NAME:
+ * ENTRY}, …} with ENTRY {"file": …, "value": …} ---- */
 
 struct kst_kubeconfig_entry {
     const char *what; /* "context", "cluster", "user" */
