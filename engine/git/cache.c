@@ -55,6 +55,20 @@ static int make_dirs(const char *path, struct kst_err **err)
     }
 }
 
+/* Somebody else's folder (made ahead of us under /tmp) could hold a repository of theirs. */
+static int check_owner(const char *path, bool or_root, struct kst_err **err)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return io_failed("stat", path, err);
+    if (st.st_uid == geteuid() || (or_root && st.st_uid == 0))
+        return 0;
+    kst_err_set(err, KST_E_REFUSED, "the cache folder %s belongs to user %u, not to us (%u)", path,
+                (unsigned)st.st_uid, (unsigned)geteuid());
+    kst_err_hint(err, "remove it, or set XDG_CACHE_HOME to a folder of your own");
+    return KST_E_REFUSED;
+}
+
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
     remove(path);
@@ -104,6 +118,10 @@ static int cache_open(struct cache *self, struct kst_git_session *session, struc
     self->fresh = kst_asprintf("%s/new", self->dir);
     self->home = kst_asprintf("%s/home", self->dir);
     int code = make_dirs(self->dir, err);
+    if (code == 0)
+        code = check_owner(session->request->cache_dir, true, err);
+    if (code == 0)
+        code = check_owner(self->dir, false, err);
     return code < 0 ? code : cache_lock(self, err);
 }
 

@@ -212,7 +212,7 @@ int kst_source_open(struct kst_loop *loop, const struct kst_source_spec *spec,
     struct kst_git_answer answer = {0};
     kst_auto_git_url url = {0};
 
-    int code = kst_git_url_parse(spec->url, &url, err);
+    int code = kst_git_url_parse(spec->url ? spec->url : "", &url, err);
     if (code == 0)
         code = check_spec(spec, url.shown, err);
     if (code < 0)

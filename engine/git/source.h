@@ -94,7 +94,8 @@ struct kst_source_spec {
  * Yields. KST_E_UNREACHABLE (no server, an SSH host key or certificate that is not trusted),
  * KST_E_FORBIDDEN (credentials missing or refused), KST_E_NOT_FOUND (repository, ref, commit or
  * folder), KST_E_LIMIT, KST_E_TIMEOUT, KST_E_INVALID (URL, ref or path), KST_E_PROTOCOL,
- * KST_E_IO (the cache), KST_E_CANCELLED. */
+ * KST_E_IO (the cache), KST_E_REFUSED (it is
+ * somebody else's), KST_E_CANCELLED. */
 int kst_source_open(struct kst_loop *loop, const struct kst_source_spec *spec,
                     const char *cache_dir, struct kst_source **out, struct kst_err **err);
 /* Opens a folder of this machine, for authors. max_file_bytes: 0: 1 MiB. */

@@ -188,6 +188,7 @@ static void test_bad_specs(void **state)
         {{.url = plain}, KST_E_NOT_FOUND, "repository"},
         {{.url = "ftp://example.com/x"}, KST_E_INVALID, "scheme"},
         {{.url = ""}, KST_E_INVALID, "empty"},
+        {{.url = NULL}, KST_E_INVALID, "empty"},
         {{.url = "http://localhost:1/x.git"}, KST_E_UNREACHABLE, "connect"},
         {{.url = "https://does-not-exist.invalid/x.git"}, KST_E_UNREACHABLE, "resolve"},
     };
@@ -672,6 +673,12 @@ static void test_unusable_cache(void **state)
     kst_auto_free char *file = kst_asprintf("%s/work/README.md", peers.top);
     auto_attempt try = {.spec = {.url = url}, .cache = kst_strdup(file)};
     expect_error(&try, KST_E_IO, "cache folder");
+    if (getuid() != 0) /* only root can give a folder away */
+        return;
+    auto_attempt foreign = {.spec = {.url = url}};
+    foreign.cache = kst_asprintf("%s/foreign", peers.top);
+    peers_sh(&peers, "mkdir foreign; chown 12345 foreign");
+    expect_error(&foreign, KST_E_REFUSED, "belongs to user 12345");
 }
 
 /* No secret is in the arguments or the environment of the helper. */
