@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Errors between C and Lua: an error of ours is a userdata with code, reason, message and hint, which
- * a blueprint may read and raise again, and which comes back as what it was.
+ * Errors between C and Lua: an error of ours is a userdata with code, reason, message and hint,
+ * which a blueprint may read and raise again, and which comes back as what it was.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -126,7 +126,8 @@ int kst_lua_caught(struct kst_lua *self, lua_State *L, int status, struct kst_er
     const struct error *error = NULL;
     if (status == LUA_ERRMEM) {
         char text[96];
-        snprintf(text, sizeof(text), "the blueprint needs more than the %zu bytes of memory allowed",
+        snprintf(text, sizeof(text),
+                 "the blueprint needs more than the %zu bytes of memory allowed",
                  self->limits.memory_bytes);
         kst_lua_violate(self, text);
     }
@@ -143,7 +144,8 @@ int kst_lua_caught(struct kst_lua *self, lua_State *L, int status, struct kst_er
         code = kst_err_set(err, is_syntax(text) ? KST_E_PARSE : KST_E_FAILED, "%s", text);
         kst_err_reason(err, is_syntax(text) ? "BlueprintSyntax" : "BlueprintFailed");
     } else {
-        code = kst_err_set(err, KST_E_FAILED, "the blueprint raised an error that is %s, not a text",
+        code = kst_err_set(err, KST_E_FAILED,
+                           "the blueprint raised an error that is %s, not a text",
                            luaL_typename(L, -1));
         kst_err_reason(err, "BlueprintFailed");
     }

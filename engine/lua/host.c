@@ -104,7 +104,8 @@ static int panic(lua_State *L)
 }
 
 /* One protected call on a thread of its own. */
-struct protected {
+struct protected
+{
     lua_State *thread;
     int ref;
 };

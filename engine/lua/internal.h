@@ -46,12 +46,12 @@ struct kst_lua_ref {
 };
 
 /* Keys of the registry. */
-#define KST_LUA_NATIVES "kst.natives"     /* name -> function */
-#define KST_LUA_MODULES "kst.modules"     /* of the standard library */
-#define KST_LUA_ERROR "kst.error"         /* metatable of error objects */
-#define KST_LUA_NUMBER "kst.number"       /* metatable of numbers that keep their text */
-#define KST_LUA_ARRAY "kst.array"         /* metatable that marks arrays */
-#define KST_LUA_STRING "kst.string"       /* the string functions of methods */
+#define KST_LUA_NATIVES "kst.natives" /* name -> function */
+#define KST_LUA_MODULES "kst.modules" /* of the standard library */
+#define KST_LUA_ERROR   "kst.error"   /* metatable of error objects */
+#define KST_LUA_NUMBER  "kst.number"  /* metatable of numbers that keep their text */
+#define KST_LUA_ARRAY   "kst.array"   /* metatable that marks arrays */
+#define KST_LUA_STRING  "kst.string"  /* the string functions of methods */
 
 struct kst_lua *kst_lua_of(lua_State *L);
 
@@ -89,7 +89,8 @@ void kst_lua_open_sandbox(lua_State *L);
 void kst_lua_push_environment(lua_State *L, struct kst_lua_loader *loader);
 /* Loads and runs a module of the standard library; pushes what it returned. */
 void kst_lua_push_module(lua_State *L, const char *name);
-/* Loads text as the chunk `name` with an environment of its own, and pushes the function. Raises. */
+/* Loads text as the chunk `name` with an environment of its own, and pushes the function. Raises.
+ */
 void kst_lua_load_chunk(lua_State *L, const char *name, const char *text, size_t len,
                         struct kst_lua_loader *loader);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * string.find, match, gmatch, gsub and rep, as in the Lua 5.4 manual, on matching that has a step
- * limit. A pattern that reaches it is a violation: the blueprint would hold every run of the engine.
+ * limit. A pattern that reaches it is a violation: the blueprint would hold every run of the
+ * engine.
  */
 #include <string.h>
 
@@ -109,7 +110,11 @@ static int find_or_match(lua_State *L, bool find)
         lua_pushnil(L);
         return 1;
     }
-    if (find && lua_toboolean(L, 4))
+    /* As Lua does: a pattern without anything special in it, also a lone ')', is plain text. */
+    size_t pattern_len;
+    const char *text = lua_tolstring(L, 2, &pattern_len);
+    bool plain = strcspn(text, "^$*+?.([%-") == pattern_len;
+    if (find && (plain || lua_toboolean(L, 4)))
         return find_plain(L, subject, len, start);
     struct kst_capture captures[KST_PATTERN_CAPTURES + 1];
     int count = 0;
@@ -238,8 +243,9 @@ static int string_gsub(lua_State *L)
     const char *subject = luaL_checklstring(L, 1, &len);
     const char *text = luaL_checklstring(L, 2, &pattern_len);
     int type = lua_type(L, 3);
-    luaL_argexpected(L, type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TFUNCTION ||
-                            type == LUA_TTABLE,
+    luaL_argexpected(L,
+                     type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TFUNCTION ||
+                         type == LUA_TTABLE,
                      3, "string/function/table");
     lua_Integer max = luaL_optinteger(L, 4, (lua_Integer)len + 1);
     lua_settop(L, 4);

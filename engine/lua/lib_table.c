@@ -15,7 +15,8 @@ static void check_table(lua_State *L, int index)
     for (int i = 0; i < 3; i++) {
         lua_pushstring(L, lies[i]);
         if (lua_rawget(L, -2) != LUA_TNIL)
-            luaL_argerror(L, index, "a table with __len, __index or __newindex cannot be used here");
+            luaL_argerror(L, index,
+                          "a table with __len, __index or __newindex cannot be used here");
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
@@ -73,9 +74,13 @@ static int safe_move(lua_State *L)
 
 void kst_lua_open_tables(lua_State *L)
 {
-    static const luaL_Reg wrappers[] = {
-        {"insert", safe_plain}, {"remove", safe_plain}, {"sort", safe_plain},
-        {"concat", safe_concat}, {"unpack", safe_unpack}, {"move", safe_move}, {NULL, NULL}};
+    static const luaL_Reg wrappers[] = {{"insert", safe_plain},
+                                        {"remove", safe_plain},
+                                        {"sort", safe_plain},
+                                        {"concat", safe_concat},
+                                        {"unpack", safe_unpack},
+                                        {"move", safe_move},
+                                        {NULL, NULL}};
     for (const luaL_Reg *row = wrappers; row->name; row++) {
         lua_getfield(L, -1, row->name);
         lua_pushcclosure(L, row->func, 1);

@@ -21,7 +21,7 @@ struct kst_capture {
 };
 
 /* Translates and compiles. KST_E_PARSE with Lua's own words ("malformed pattern (ends with '%')",
- * …). A '^' at the start anchors unless `no_anchor` (gmatch). The last few are cached by text. */
+ * …). A '^' at the start anchors unless `no_anchor` (gmatch). */
 int kst_pattern_new(const char *pattern, size_t len, bool no_anchor, struct kst_pattern **out,
                     struct kst_err **err);
 void kst_pattern_free(struct kst_pattern *self);

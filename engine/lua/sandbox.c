@@ -3,8 +3,8 @@
  * What a blueprint sees: environments, protected calls that let violations through, and `require`.
  *
  * Every chunk has an environment of its own with its own copies of the library's tables, so that no
- * blueprint can change what another, or the standard library, calls. The functions behind methods of
- * strings are a table that nothing refers to.
+ * blueprint can change what another, or the standard library, calls. The functions behind methods
+ * of strings are a table that nothing refers to.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -12,8 +12,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "lua/embedded.h"
 #include "lua/internal.h"
@@ -65,7 +65,8 @@ static int safe_xpcall(lua_State *L)
     return finish_pcall(L, status, 2);
 }
 
-/* coroutine.resume and close: upvalue 1 is the original; (false, error) of a violation is raised. */
+/* coroutine.resume and close: upvalue 1 is the original; (false, error) of a violation is raised.
+ */
 static int safe_resume(lua_State *L)
 {
     lua_State *co = lua_tothread(L, 1);
@@ -216,10 +217,11 @@ static int safe_require(lua_State *L)
     } else if (loader->is_library) {
         kst_lua_push_module(L, name);
     } else if (!is_module_name(name) || strncmp(name, "kassette.", 9) == 0) {
-        return luaL_error(L,
-                          "require \"%s\": expected the name of a module beside the blueprint, such "
-                          "as \"a\" or \"a.b\", or \"kassette.json\"",
-                          name);
+        return luaL_error(
+            L,
+            "require \"%s\": expected the name of a module beside the blueprint, such "
+            "as \"a\" or \"a.b\", or \"kassette.json\"",
+            name);
     } else {
         push_module_text(L, loader, name);
         size_t len;
@@ -237,7 +239,6 @@ static int safe_require(lua_State *L)
     return 1;
 }
 
-
 /* Copies the table at the top into field `name` of the environment below it, and pops it. */
 static void set_copy(lua_State *L, const char *name)
 {
@@ -253,9 +254,9 @@ static void set_copy(lua_State *L, const char *name)
     lua_settop(L, from - 1);
 }
 
-static const char *const plain[] = {"assert", "error", "ipairs", "next", "pairs", "rawequal",
-                                    "rawget", "rawlen", "rawset", "select", "tonumber", "tostring",
-                                    "type",   "getmetatable", "_VERSION"};
+static const char *const plain[] = {"assert",   "error",    "ipairs", "next",         "pairs",
+                                    "rawequal", "rawget",   "rawlen", "rawset",       "select",
+                                    "tonumber", "tostring", "type",   "getmetatable", "_VERSION"};
 static const char *const tables[] = {"string", "table", "math", "utf8", "coroutine"};
 #define KST_LUA_BASE "kst.base" /* the prepared library, in the registry */
 

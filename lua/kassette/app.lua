@@ -8,7 +8,7 @@ App.__index = App
 --- The workload's Pods: a list of { name, ready, phase, node, containers, labels, ip }, running
 --- ones that are ready first, then by ordinal.
 function App:pods()
-  return self._native.pods { binding = self._context.binding }
+  return native.pods { binding = self._context.binding }
 end
 
 --- The name of the Pod to talk to: the first that is ready. Fails where none is.
@@ -23,7 +23,7 @@ function App:pod()
   for _, pod in ipairs(pods) do
     seen[#seen + 1] = pod.name .. " is " .. tostring(pod.phase)
   end
-  self._native.fail {
+  native.fail {
     reason = "PodNotReady",
     message = ("%s/%s in %s has no Pod that is ready (%s)"):format(self.kind, self.name,
       self.namespace, #seen > 0 and table.concat(seen, ", ") or "it has no Pods"),
@@ -33,7 +33,7 @@ end
 
 --- The workload's object, as the API server has it now.
 function App:workload()
-  return self._native.get {
+  return native.get {
     binding = self._context.binding, kind = self.kind, name = self.name,
     api_version = self._context.api_version,
   }
@@ -41,17 +41,16 @@ end
 
 --- The workload's volumes: a list of { claim, class, snapshot_class, driver, size, … }.
 function App:volumes()
-  return self._native.volumes { binding = self._context.binding }
+  return native.volumes { binding = self._context.binding }
 end
 
 local M = {}
 
-function M.new(native, context)
+function M.new(context)
   return setmetatable({
     namespace = context.namespace,
     kind = context.kind,
     name = context.name,
-    _native = native,
     _context = context,
   }, App)
 end

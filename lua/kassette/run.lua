@@ -144,7 +144,7 @@ function Run:session(options)
   check_table(options, "session")
   check_field(options, "session", "pod", "string")
   as_command(options, "session")
-  return session.open(native, options)
+  return session.open(options)
 end
 
 --- Runs a Pod from an image to its end.
@@ -269,7 +269,7 @@ function M.new(context)
     _binding = context.binding,
     _scope = { path = "", ordinal = 0 },
   }, Run)
-  return { run = run, app = application.new(native, context) }
+  return { run = run, app = application.new(context) }
 end
 
 --- Calls a function of the blueprint: by the engine.

@@ -33,12 +33,12 @@ function Session:send(text)
   if type(text) ~= "string" then
     error("session:send takes a string, not " .. type(text), 2)
   end
-  self._native.session_send { id = self._id, data = text }
+  native.session_send { id = self._id, data = text }
 end
 
 -- Reads more output into the buffer.
 function Session:_fill(timeout, what)
-  local got = self._native.session_read { id = self._id, timeout = timeout, what = what }
+  local got = native.session_read { id = self._id, timeout = timeout, what = what }
   self._buffer = self._buffer .. got.data
 end
 
@@ -90,15 +90,14 @@ end
 
 --- Closes the connection: the client reads end of file. Returns nothing; closing twice is allowed.
 function Session:close()
-  self._native.session_close { id = self._id }
+  native.session_close { id = self._id }
 end
 
 local M = {}
 
-function M.open(native, options)
+function M.open(options)
   local opened = native.session_open(options)
   return setmetatable({
-    _native = native,
     _id = opened.id,
     _buffer = "",
     _asked = 0,
