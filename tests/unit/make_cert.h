@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Self-signed certificates made for a test, so that no key lies in the repository. */
+#ifndef KST_TESTS_UNIT_MAKE_CERT_H
+#define KST_TESTS_UNIT_MAKE_CERT_H
+
+/* PEM texts of a fresh P-256 pair, valid until `seconds` from now (negative: it has expired). The
+ * caller frees both. */
+void make_cert(long seconds, char **cert_pem, char **key_pem);
+
+#endif
