@@ -51,8 +51,8 @@ struct kst_json *kst_job_object(const struct kst_json *run, const char *image)
     return kst_json_make(
         "{'apiVersion':'batch/v1','kind':'Job','metadata':{'name':%s,'namespace':%s,'labels':%J,"
         "'ownerReferences':[{'apiVersion':%s,'kind':'Run','name':%s,'uid':%s}]},"
-        "'spec':{'backoffLimit':%d,'ttlSecondsAfterFinished':%d,'template':{'metadata':{'labels':%J},"
-        "'spec':{'restartPolicy':'Never','serviceAccountName':'kassette',"
+        "'spec':{'backoffLimit':%d,'ttlSecondsAfterFinished':%d,'template':{"
+        "'metadata':{'labels':%J},'spec':{'restartPolicy':'Never','serviceAccountName':'kassette',"
         "'terminationGracePeriodSeconds':%d,'containers':[%J],"
         "'volumes':[{'name':'cache','emptyDir':{'sizeLimit':'256Mi'}}]}}}}",
         name, ns, labels, kst_json_path_str(run, "apiVersion"), name,

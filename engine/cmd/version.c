@@ -52,7 +52,8 @@ int kst_cmd_show_help(struct kst_cmd *cmd, struct kst_err **err)
         return kst_err_set(err, KST_E_USAGE, "'%s' is not a command of kassette", cmd->argv[1]);
     if (command && command->run != kst_cmd_show_help) {
         /* A command explains itself. */
-        char *argv[] = {(char *)command->name, "--help", NULL};
+        static char option[] = "--help";
+        char *argv[] = {(char *)command->name, option, NULL};
         cmd->argc = 2;
         cmd->argv = argv;
         return command->run(cmd, err);

@@ -53,6 +53,7 @@ struct kst_lua_ref {
 #define KST_LUA_ARRAY   "kst.array"   /* metatable that marks arrays */
 #define KST_LUA_STRING  "kst.string"  /* the string functions of methods */
 
+/* The host that owns this Lua state. */
 struct kst_lua *kst_lua_of(lua_State *L);
 
 /* host.c */

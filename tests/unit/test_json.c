@@ -137,7 +137,8 @@ static void test_depth(void **state)
 static void test_readers(void **state)
 {
     kst_auto_json struct kst_json *value = kst_json_make(
-        "{'metadata':{'name':%s,'labels':{'a.b/c':'d'}},'n':%L,'m':%d,'t':%b,'z':%s,'list':[1,'x']}",
+        "{'metadata':{'name':%s,'labels':{'a.b/c':'d'}},'n':%L,'m':%d,'t':%b,'z':%s,"
+        "'list':[1,'x']}",
         "web", INT64_MAX, -5, 1, NULL);
     assert_string_equal(kst_json_path_str(value, "metadata.name"), "web");
     assert_null(kst_json_path_str(value, "metadata.none.deeper"));

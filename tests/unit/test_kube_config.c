@@ -175,7 +175,7 @@ static void test_cluster_fields(void **state)
 {
     struct kst_kube_config *config = must_load(
         CONTEXT "clusters: [{name: c, cluster: {server: 'host:1', proxy-url: "
-                "'socks5://p:1', tls-server-name: n, insecure-skip-tls-verify: true}}]\n"
+                "'socks5://p:1', tls-server-name: 'n', insecure-skip-tls-verify: true}}]\n"
                 "users: [{name: u, user: {}}]\n",
         NULL);
     struct kst_kube_auth auth;
@@ -224,7 +224,7 @@ static void test_options_win(void **state)
         .context = "y", .user = "v", .namespace_ = "other", .as = "eve", .as_groups = groups};
     struct kst_kube_config *config = must_load(
         "current-context: x\ncontexts: [{name: x, context: {cluster: no}},"
-        " {name: y, context: {cluster: c, user: u}}]\n" CLUSTER
+        " {name: 'y', context: {cluster: c, user: u}}]\n" CLUSTER
         "users: [{name: u, user: {token: uuuu}}, {name: v, user: {token: vvvv, as: bob}}]\n",
         &options);
     struct kst_kube_auth auth;
