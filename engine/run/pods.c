@@ -25,12 +25,44 @@ static bool condition_true(const struct kst_json *pod, const char *type)
     return false;
 }
 
+/* The claim behind a volume of the Pod's spec, or NULL. */
+static const char *claim_of(const struct kst_json *pod, const char *volume)
+{
+    const struct kst_json *all = kst_json_path(pod, "spec.volumes");
+    for (const struct kst_json *row = kst_json_first(all); row; row = kst_json_next(row)) {
+        const char *name = kst_json_path_str(row, "name");
+        if (name && volume && strcmp(name, volume) == 0)
+            return kst_json_path_str(row, "persistentVolumeClaim.claimName");
+    }
+    return NULL;
+}
+
+/* Where a container has claims: [{path, claim, sub_path}]. */
+static struct kst_json *mounts_of(const struct kst_json *pod, const struct kst_json *container)
+{
+    struct kst_json *out = kst_json_array();
+    const struct kst_json *all = kst_json_get(container, "volumeMounts");
+    for (const struct kst_json *row = kst_json_first(all); row; row = kst_json_next(row)) {
+        const char *claim = claim_of(pod, kst_json_path_str(row, "name"));
+        if (claim)
+            kst_json_push(out, kst_json_make("{'path':%s,'claim':%s,'sub_path':%s}",
+                                             kst_json_path_str(row, "mountPath"), claim,
+                                             kst_json_path_str(row, "subPath")));
+    }
+    return out;
+}
+
 static struct kst_json *summary_of(const struct kst_json *pod)
 {
     struct kst_json *containers = kst_json_array();
     const struct kst_json *list = kst_json_path(pod, "spec.containers");
-    for (const struct kst_json *row = kst_json_first(list); row; row = kst_json_next(row))
-        kst_json_push(containers, kst_json_from_str(kst_json_path_str(row, "name")));
+    for (const struct kst_json *row = kst_json_first(list); row; row = kst_json_next(row)) {
+        struct kst_json *container = kst_json_make("{'name':%s,'image':%s}",
+                                                   kst_json_path_str(row, "name"),
+                                                   kst_json_path_str(row, "image"));
+        kst_json_set(container, "mounts", mounts_of(pod, row));
+        kst_json_push(containers, container);
+    }
     const char *phase = kst_json_path_str(pod, "status.phase");
     struct kst_json *out = kst_json_make(
         "{'name':%s,'ready':%b,'phase':%s,'node':%s,'ip':%s,'labels':%J}",

@@ -6,7 +6,8 @@ local App = {}
 App.__index = App
 
 --- The workload's Pods: a list of { name, ready, phase, node, containers, labels, ip }, running
---- ones that are ready first, then by ordinal.
+--- ones that are ready first, then by ordinal. `containers` is a list of { name, image, mounts },
+--- `mounts` one of { path, claim, sub_path } for the volumes that are PersistentVolumeClaims.
 function App:pods()
   return native.pods { binding = self._context.binding }
 end

@@ -25,13 +25,14 @@ enum { PATIENCE_MS = 5000 };
 
 #define LIST  "/api/v1/namespaces/shop/pods?labelSelector=app%3Ddb&limit="
 #define WATCH "/api/v1/namespaces/shop/pods?watch=1&allowWatchBookmarks=true&timeoutSeconds="
-#define POD(name, uid, version)                                                          \
-    "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"" name "\","       \
+#define POD(name, uid, version)                                                    \
+    "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"" name "\"," \
     "\"namespace\":\"shop\",\"uid\":\"" uid "\",\"resourceVersion\":\"" version "\"}}"
-#define PODS(version, items) \
-    "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"" version "\"},\"items\":[" items "]}"
+#define PODS(version, items)                                                                     \
+    "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"" version "\"},\"items\":[" items \
+    "]}"
 #define EVENT(type, object) "{\"type\":\"" type "\",\"object\":" object "}\n"
-#define GONE                                                                         \
+#define GONE                                                                           \
     "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Expired\",\"code\":410," \
     "\"message\":\"too old resource version\"}"
 
@@ -136,8 +137,8 @@ static void test_gap(void **state)
         {LIST, NULL, PODS("5", POD("a", "1", "3") "," POD("b", "2", "4") "," POD("c", "3", "4")), 0,
          0},
         {WATCH, "resourceVersion=5", EVENT("ERROR", GONE), 0, FAKE_HTTP_UNTIL_CLOSE},
-        {LIST, NULL, PODS("30", POD("a", "1", "3") "," POD("b", "22", "25") "," POD("d", "4", "26")),
-         0, 0},
+        {LIST, NULL,
+         PODS("30", POD("a", "1", "3") "," POD("b", "22", "25") "," POD("d", "4", "26")), 0, 0},
         {WATCH, "resourceVersion=30", GONE, 410, 0},
         {LIST, NULL, PODS("40", POD("a", "1", "33") "," POD("b", "22", "25")), 0, 0},
     };
@@ -257,9 +258,9 @@ static void test_until_deadline(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tells_changes), cmocka_unit_test(test_gap),
+        cmocka_unit_test(test_tells_changes),  cmocka_unit_test(test_gap),
         cmocka_unit_test(test_broken_streams), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_until),         cmocka_unit_test(test_until_deadline),
+        cmocka_unit_test(test_until),          cmocka_unit_test(test_until_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
