@@ -13,8 +13,12 @@ for file in "${MARIADB_ROOT_PASSWORD_FILE:-}" "${MYSQL_ROOT_PASSWORD_FILE:-}"; d
   if [ -z "$MYSQL_PWD" ] && [ -n "$file" ] && [ -r "$file" ]; then MYSQL_PWD=$(cat "$file"); fi
 done
 if [ -n "$MYSQL_PWD" ]; then export MYSQL_PWD; else unset MYSQL_PWD; fi
-client=$(command -v mariadb || command -v mysql) || { echo "no mariadb or mysql client here" >&2; exit 127; }
-exec "$client" --no-defaults --batch --skip-column-names --unbuffered --raw --connect-timeout=10 --user="$1"]]
+client=$(command -v mariadb || command -v mysql) || {
+  echo "there is no mariadb and no mysql client in this container" >&2
+  exit 127
+}
+exec "$client" --no-defaults --batch --skip-column-names --unbuffered --raw \
+  --connect-timeout=10 --user="$1"]]
 
 local function container_of(run, pod)
   if run.params.container ~= "" then
@@ -85,6 +89,17 @@ local function lock(run, db)
   return "UNLOCK TABLES;"
 end
 
+-- File and place in the binary log, where there is one: for a recovery to a point in time.
+local function position_of(db)
+  local version = db:ask("SELECT VERSION();")
+  local major, minor = version:match("^(%d+)%.(%d+)")
+  local is_new = not version:find("MariaDB", 1, true)
+    and tonumber(major) * 100 + tonumber(minor) >= 804
+  local answer = db:ask(is_new and "SHOW BINARY LOG STATUS;" or "SHOW MASTER STATUS;")
+  local file, place = answer:match("^([^\t]+)\t(%d+)")
+  return file and file .. ":" .. place
+end
+
 return {
   name = "mariadb",
   summary = "MariaDB and MySQL: no commit between the cuts of its volumes",
@@ -103,10 +118,12 @@ return {
         .. "which lets reads and open transactions go on",
     },
     lock_wait = {
-      type = "integer", default = 10, doc = "seconds to wait for the lock, while new statements wait too",
+      type = "integer", default = 10,
+      doc = "seconds to wait for the lock, while new statements wait too",
     },
     hold = {
-      type = "integer", default = 120, doc = "seconds after which the server itself ends an idle lock holder",
+      type = "integer", default = 120,
+      doc = "seconds after which the server itself ends an idle lock holder",
     },
     timeout = { type = "duration", default = "20s", doc = "how long one statement may take" },
   },
@@ -117,10 +134,7 @@ return {
       local db = connect(run, pod)
       run.frozen.dbs[#run.frozen.dbs + 1] = { db = db }
       run.frozen.dbs[#run.frozen.dbs].unlock = lock(run, db)
-      local position = db:ask("SHOW MASTER STATUS;")
-      if position ~= "" then
-        run.frozen.position = position:gsub("\t", " ")
-      end
+      run.frozen.position = position_of(db) or run.frozen.position
     end
   end,
 
@@ -131,11 +145,18 @@ return {
       release(run, app)
       return
     end
+    local first_error
     for _, held in ipairs(dbs) do
-      if held.unlock then
-        held.db:ask(held.unlock)
-      end
-      held.db:close()
+      local ok, message = pcall(function()
+        if held.unlock then
+          held.db:ask(held.unlock)
+        end
+      end)
+      first_error = first_error or (not ok and message)
+      held.db:close() -- whatever it said: without the connection there is no lock
+    end
+    if first_error then
+      error(first_error, 0)
     end
     if run.frozen.position then
       run:artifact("binlog_position", run.frozen.position)

@@ -125,10 +125,13 @@ return {
     container = {
       default = "", doc = "the container of the database; left out, the one with its image",
     },
-    user = { default = "", doc = "a superuser; left out, $POSTGRES_USER of the container, or postgres" },
+    user = {
+      default = "", doc = "a superuser; left out, $POSTGRES_USER of the container, or postgres",
+    },
     database = { default = "postgres", doc = "the database to connect to" },
     timeout = {
-      type = "duration", default = "20s", doc = "how long one statement may take, a checkpoint above all",
+      type = "duration", default = "20s",
+      doc = "how long one statement may take, a checkpoint above all",
     },
   },
 
@@ -159,9 +162,12 @@ return {
     run:snapshot { volumes = last }
     local redo = redo_of(run.frozen.db)
     if redo ~= run.frozen.redo then
-      run:fail(("%s/%s in %s: a checkpoint ended between the cuts of the data and of the write-ahead "
-        .. "log (redo %s, then %s)"):format(app.kind, app.name, app.namespace, run.frozen.redo, redo),
-        { reason = "CheckpointInFreeze", hint = "try again, or raise max_wal_size of the database" })
+      run:fail(("%s/%s in %s: a checkpoint ended between the cuts of the data and of the "
+        .. "write-ahead log (redo %s, then %s)"):format(app.kind, app.name, app.namespace,
+        run.frozen.redo, redo), {
+        reason = "CheckpointInFreeze",
+        hint = "try again, or raise max_wal_size of the database",
+      })
     end
   end,
 

@@ -13,6 +13,12 @@ void kst_hash_sha256(const void *data, size_t len, unsigned char out[KST_SHA256_
         abort();
 }
 
+void kst_hash_sha1(const void *data, size_t len, unsigned char out[KST_SHA1_BYTES])
+{
+    if (EVP_Digest(data, len, out, NULL, EVP_sha1(), NULL) != 1)
+        abort();
+}
+
 void kst_hash_hmac_sha1(const void *key, size_t key_len, const void *data, size_t len,
                         unsigned char out[KST_SHA1_BYTES])
 {
