@@ -81,10 +81,8 @@ static ssize_t give_out(wslay_event_context_ptr frames, const uint8_t *data, siz
     int64_t count = kst_http_raw_send(self->raw, data, len, &err);
     if (count > 0)
         return (ssize_t)count;
-    if (count < 0) {
-        self->ended = true;
-        kst_err_move(&self->why, &err);
-    }
+    if (count < 0)
+        kst_err_move(&self->why, &err); /* what it said before can be read still: an end follows */
     wslay_event_set_error(frames, count == 0 ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
     return -1;
 }
@@ -154,10 +152,11 @@ static int end_of(struct kst_websocket *self, struct kst_err **err)
 
 int kst_websocket_turn(struct kst_websocket *self, struct kst_err **err)
 {
-    int sent = self->ended ? 0 : wslay_event_send(self->frames);
+    if (!self->ended && !self->why)
+        wslay_event_send(self->frames);
     int received = self->ended ? 0 : wslay_event_recv(self->frames);
-    if (wslay_event_want_write(self->frames) && !self->ended)
-        sent = wslay_event_send(self->frames); /* a pong, an answer to a close */
+    if (!self->ended && !self->why && wslay_event_want_write(self->frames))
+        wslay_event_send(self->frames); /* a pong, an answer to a close */
     uint16_t code = wslay_event_get_status_code_sent(self->frames);
     bool broken = code == WSLAY_CODE_PROTOCOL_ERROR || code == WSLAY_CODE_MESSAGE_TOO_BIG ||
                   code == WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA;
@@ -167,7 +166,7 @@ int kst_websocket_turn(struct kst_websocket *self, struct kst_err **err)
                            code == WSLAY_CODE_MESSAGE_TOO_BIG ? "sent a message of more than 1 MiB"
                                                               : "sent what is no WebSocket frame");
     }
-    if (sent < 0 || received < 0 || wslay_event_get_close_received(self->frames))
+    if (received < 0 || wslay_event_get_close_received(self->frames))
         self->ended = true;
     return self->ended ? end_of(self, err) : 0;
 }
@@ -175,7 +174,7 @@ int kst_websocket_turn(struct kst_websocket *self, struct kst_err **err)
 int kst_websocket_wait(struct kst_websocket *self, int64_t deadline_ms, struct kst_err **err)
 {
     for (;;) {
-        int events = wslay_event_want_write(self->frames) ? POLLOUT : 0;
+        int events = !self->why && wslay_event_want_write(self->frames) ? POLLOUT : 0;
         if (self->sink.has_room(self->sink.arg))
             events |= POLLIN;
         if (self->ended || ((events & POLLIN) && self->head.len))
@@ -400,7 +399,7 @@ static int shake_hands(struct kst_websocket *self, const struct kst_kube_about *
                        struct kst_err **err)
 {
     kst_auto_free char *offer = kst_asprintf("Sec-WebSocket-Protocol: %s", protocols);
-    const char *const headers[] = {"Accept: application/json", offer, NULL};
+    const char *const headers[] = {offer, NULL};
     kst_auto_call call = {0};
     int rc = attempt->rejected ? kst_kube_call_init_rejected(self->kube, &call, "GET", path,
                                                              headers, attempt->rejected, err)
