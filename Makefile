@@ -51,7 +51,7 @@ main_object := $(B)/engine/cmd/main.o
 library_objects := $(filter-out $(main_object),$(sources:%.c=$(B)/%.o))
 library := $(B)/libkassette.a
 program := $(B)/kassette
-headers := $(sort $(wildcard engine/*/*.h tests/*/*.h))
+headers := $(sort $(wildcard engine/*/*.h tests/*/*.h tests/*/*/*.h))
 
 # Compiled into the binary: the standard library and the blueprints (engine/lua/embedded.h).
 embedded_sources := $(sort $(shell find lua -name '*.lua' ! -path 'lua/types/*' 2>/dev/null; \
@@ -63,7 +63,11 @@ unit_tests := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/test_*.c)))
 unit_helpers := $(patsubst %.c,$(B)/%.o, \
 	$(filter-out $(wildcard tests/unit/test_*.c),$(sort $(wildcard tests/unit/*.c))))
 fuzz_names := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-test_sources := $(sort $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c))
+# The storage of the real cluster is one program.
+dircsi := $(B)/tests/cluster/storage/dircsi
+dircsi_objects := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/cluster/storage/*.c)))
+test_sources := $(sort $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c \
+	tests/cluster/storage/*.c))
 
 ##@ Build
 
@@ -186,6 +190,13 @@ $(B)/tests/unit/helpers.a: $(unit_helpers)
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(library) $(if $(unit_helpers),$(B)/tests/unit/helpers.a)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ldflags) -o $@ $(filter-out $(library),$^) $(library) $(depends_libs) -lcmocka
+
+.PHONY: cluster-tools
+cluster-tools: $(dircsi)
+$(dircsi): $(dircsi_objects) $(library)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ldflags) -o $@ $^ $(depends_libs)
+	$(Q)ln -sfn $(variant)/tests/cluster/storage/dircsi build/dircsi
 
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(library)
 	$(call say,LD,$@)

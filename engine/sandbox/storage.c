@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandbox/storage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <linux/btrfs.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+enum { OPEN_FILES = 32, LINK_BYTES = 4096, BTRFS_ROOT_INODE = 256 };
+
+static int failed(struct kst_err **err, const char *doing, const char *path)
+{
+    int code = errno == ENOENT ? KST_E_NOT_FOUND : errno == EEXIST ? KST_E_EXISTS : KST_E_IO;
+    return kst_err_set(err, code, "%s %s: %s", doing, path, strerror(errno));
+}
+
+/* ---- btrfs ---- */
+
+static bool on_btrfs(const char *path)
+{
+    struct statfs info;
+    return statfs(path, &info) == 0 && (unsigned long)info.f_type == BTRFS_SUPER_MAGIC;
+}
+
+static bool is_subvolume(const char *path)
+{
+    struct stat info;
+    return on_btrfs(path) && lstat(path, &info) == 0 && info.st_ino == BTRFS_ROOT_INODE;
+}
+
+/* Opens the directory that holds `path`, and gives the last part of it. */
+static int open_parent(const char *path, const char **name)
+{
+    const char *slash = strrchr(path, '/');
+    kst_auto_free char *parent = slash ? kst_strndup(path, (size_t)(slash - path))
+                                       : kst_strdup(".");
+    *name = slash ? slash + 1 : path;
+    if (strlen(*name) > BTRFS_SUBVOL_NAME_MAX) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    return open(*parent ? parent : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* An ioctl on the parent of `path`: 0 or -1 with errno. */
+static int subvolume_ioctl(unsigned long request, const char *path, int from, uint64_t flags)
+{
+    const char *name;
+    int parent = open_parent(path, &name);
+    if (parent < 0)
+        return -1;
+    int rc;
+    if (request == BTRFS_IOC_SNAP_CREATE_V2 || request == BTRFS_IOC_SUBVOL_CREATE_V2) {
+        struct btrfs_ioctl_vol_args_v2 args = {.fd = from, .flags = flags};
+        memcpy(args.name, name, strlen(name));
+        rc = ioctl(parent, request, &args);
+    } else {
+        struct btrfs_ioctl_vol_args args = {0};
+        memcpy(args.name, name, strlen(name));
+        rc = ioctl(parent, request, &args);
+    }
+    int saved = errno;
+    close(parent);
+    errno = saved;
+    return rc;
+}
+
+bool kst_storage_is_atomic(const char *directory)
+{
+    return on_btrfs(directory);
+}
+
+int kst_storage_create(const char *path, struct kst_err **err)
+{
+    const char *slash = strrchr(path, '/');
+    kst_auto_free char *parent = kst_strndup(path, slash ? (size_t)(slash - path) : 0);
+    int rc = on_btrfs(parent) ? subvolume_ioctl(BTRFS_IOC_SUBVOL_CREATE_V2, path, 0, 0)
+                              : mkdir(path, 0777);
+    if (rc < 0)
+        return failed(err, "create volume", path);
+    return chmod(path, 0777) < 0 ? failed(err, "create volume", path) : 0;
+}
+
+static int cut_subvolume(const char *from, const char *to, bool read_only, struct kst_err **err)
+{
+    int source = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (source < 0)
+        return failed(err, "cut volume", from);
+    int rc = subvolume_ioctl(BTRFS_IOC_SNAP_CREATE_V2, to, source,
+                             read_only ? BTRFS_SUBVOL_RDONLY : 0);
+    int saved = errno;
+    close(source);
+    errno = saved;
+    return rc < 0 ? failed(err, "cut volume into", to) : 0;
+}
+
+/* ---- Copies ---- */
+
+/* nftw() has no argument for its callback; each copy runs in one thread. */
+static __thread struct {
+    const char *from, *to;
+    int64_t bytes;
+} walk;
+
+static int copy_data(int from, int to, off_t size)
+{
+    if (ioctl(to, FICLONE, from) == 0)
+        return 0;
+    char block[64 * 1024];
+    for (off_t at = 0; at < size;) {
+        ssize_t got = pread(from, block, sizeof(block), at);
+        if (got <= 0)
+            return got == 0 ? 0 : -1; /* it became shorter meanwhile */
+        for (ssize_t done = 0; done < got;) {
+            ssize_t put = pwrite(to, block + done, (size_t)(got - done), at + done);
+            if (put < 0)
+                return -1;
+            done += put;
+        }
+        at += got;
+    }
+    return ftruncate(to, size);
+}
+
+static int copy_file(const char *from, const char *to, const struct stat *info)
+{
+    int source = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int target = source < 0
+                     ? -1
+                     : open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, info->st_mode & 07777);
+    int rc = target < 0 ? -1 : copy_data(source, target, info->st_size);
+    int saved = errno;
+    if (source >= 0)
+        close(source);
+    if (target >= 0)
+        close(target);
+    errno = saved;
+    return rc;
+}
+
+static int copy_link(const char *from, const char *to)
+{
+    char target[LINK_BYTES];
+    ssize_t len = readlink(from, target, sizeof(target) - 1);
+    if (len < 0)
+        return -1;
+    target[len] = '\0';
+    return symlink(target, to);
+}
+
+static int copy_one(const char *path, const struct stat *info, int type, struct FTW *level)
+{
+    kst_auto_free char *to = kst_asprintf("%s%s", walk.to, path + strlen(walk.from));
+    int rc = 0;
+    if (S_ISDIR(info->st_mode))
+        rc = mkdir(to, 0700);
+    else if (S_ISLNK(info->st_mode))
+        rc = copy_link(path, to);
+    else if (S_ISREG(info->st_mode))
+        rc = copy_file(path, to, info);
+    else if (S_ISFIFO(info->st_mode))
+        rc = mkfifo(to, info->st_mode & 07777);
+    else
+        return 0; /* sockets belong to a process, devices to a machine */
+    if (rc < 0)
+        return errno == ENOENT ? 0 : -1; /* it was removed meanwhile */
+    if (lchown(to, info->st_uid, info->st_gid) < 0 && errno != EPERM)
+        return -1;
+    const struct timespec times[2] = {info->st_atim, info->st_mtim};
+    if (!S_ISLNK(info->st_mode) && chmod(to, info->st_mode & 07777) < 0)
+        return -1;
+    return utimensat(AT_FDCWD, to, times, AT_SYMLINK_NOFOLLOW) < 0 && errno != EPERM ? -1 : 0;
+}
+
+static int cut_by_copy(const char *from, const char *to, struct kst_err **err)
+{
+    struct stat info;
+    if (stat(from, &info) < 0)
+        return failed(err, "cut volume", from);
+    if (lstat(to, &info) == 0)
+        return kst_err_set(err, KST_E_EXISTS, "cut volume into %s: it exists already", to);
+    walk.from = from;
+    walk.to = to;
+    if (nftw(from, copy_one, OPEN_FILES, FTW_PHYS) == 0)
+        return 0;
+    int rc = failed(err, "copy volume", from);
+    kst_storage_remove(to, NULL);
+    return rc;
+}
+
+int kst_storage_cut(const char *from, const char *to, bool read_only, struct kst_err **err)
+{
+    return is_subvolume(from) ? cut_subvolume(from, to, read_only, err)
+                              : cut_by_copy(from, to, err);
+}
+
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *level)
+{
+    if (S_ISDIR(info->st_mode) && chmod(path, 0700) < 0 && errno != ENOENT)
+        return -1;
+    return remove(path) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+int kst_storage_remove(const char *path, struct kst_err **err)
+{
+    struct stat info;
+    if (lstat(path, &info) < 0)
+        return errno == ENOENT ? 0 : failed(err, "remove volume", path);
+    int rc = is_subvolume(path) ? subvolume_ioctl(BTRFS_IOC_SNAP_DESTROY, path, 0, 0)
+                                : nftw(path, remove_one, OPEN_FILES, FTW_PHYS | FTW_DEPTH);
+    return rc != 0 && errno != ENOENT ? failed(err, "remove volume", path) : 0;
+}
+
+static int add_size(const char *path, const struct stat *info, int type, struct FTW *level)
+{
+    if (S_ISREG(info->st_mode))
+        walk.bytes += info->st_size;
+    return 0;
+}
+
+int kst_storage_used(const char *path, int64_t *bytes, struct kst_err **err)
+{
+    walk.bytes = 0;
+    if (nftw(path, add_size, OPEN_FILES, FTW_PHYS) < 0)
+        return failed(err, "measure volume", path);
+    *bytes = walk.bytes;
+    return 0;
+}
+
+/* https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
+bool kst_storage_parse_size(const char *text, int64_t *bytes)
+{
+    static const struct {
+        const char *suffix;
+        long double factor;
+    } units[] = {
+        {"", 1},         {"m", 1e-3L},    {"k", 1e3L},     {"M", 1e6L},     {"G", 1e9L},
+        {"T", 1e12L},    {"P", 1e15L},    {"E", 1e18L},    {"Ki", 0x1p10L}, {"Mi", 0x1p20L},
+        {"Gi", 0x1p30L}, {"Ti", 0x1p40L}, {"Pi", 0x1p50L}, {"Ei", 0x1p60L},
+    };
+    char *end = NULL;
+    if (!text || !*text || !strchr("0123456789.", *text) || strpbrk(text, "xX"))
+        return false;
+    long double value = strtold(text, &end);
+    for (size_t i = 0; end != text && i < KST_ARRAY_LEN(units); i++) {
+        if (strcmp(end, units[i].suffix) != 0)
+            continue;
+        value = ceill(value * units[i].factor);
+        if (!(value >= 0 && value <= 0x1p62L))
+            return false;
+        *bytes = (int64_t)value;
+        return true;
+    }
+    return false;
+}
