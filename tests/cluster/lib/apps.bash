@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154
+# The applications of the scenarios, and their clients. Sourced by `scenario`.
+
+ready() { # STATEFULSET
+    kn rollout status "statefulset/$1" --timeout=90s >/dev/null ||
+        fail "StatefulSet $1 is not ready: $(kn get pods)"
+}
+
+# A Pod without a database, on COUNT volumes (/v0, /v1, …), that writes on until a file /v0/frozen
+# says that it must hold still.
+start_box() { # COUNT
+    local i mounts="" claims=""
+    for ((i = 0; i < $1; i++)); do
+        mounts="$mounts        - {name: v$i, mountPath: /v$i}"$'\n'
+        claims="$claims  - {metadata: {name: v$i}, spec: {accessModes: [ReadWriteOnce], storageClassName: ${box_class:-dir}, resources: {requests: {storage: 10Mi}}}}"$'\n'
+    done
+    kn apply -f - >/dev/null <<YAML
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: box, labels: {app: box}}
+spec:
+  serviceName: box
+  replicas: ${box_replicas:-1}
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: box}}
+  template:
+    metadata: {labels: {app: box}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: box
+        image: kassette.test/busybox:1.35
+        imagePullPolicy: Never
+        command: [sh, -c, "i=0; while :; do [ -e /v0/frozen ] || { i=\$((i+1)); echo \$i > /v0/count; }; sleep 0.05; done"]
+        volumeMounts:
+$mounts  volumeClaimTemplates:
+$claims
+YAML
+    ready box
+}
+
+# The box accepts writes: its counter goes on.
+box_writes() {
+    local before
+    kn exec box-0 -- test ! -e /v0/frozen || fail "the application is still frozen"
+    before=$(kn exec box-0 -- cat /v0/count)
+    eventually 5 "writes of the application" box_counts_beyond "${before:-0}"
+}
+box_counts_beyond() { [ "$(kn exec box-0 -- cat /v0/count)" -gt "$1" ]; }
+
+# blueprint NAME: a folder of blueprints in $work/blueprints, with one for the box, from stdin.
+blueprint() {
+    mkdir -p "$work/blueprints/$1"
+    cat >"$work/blueprints/$1/blueprint.lua"
+}
+
+# The blueprint that freezes the box; post_hook says so in /v0/thaws.
+freezing_blueprint() {
+    blueprint box <<'LUA'
+return {
+  name = "box",
+  match = { kind = "StatefulSet", name = "^box$" },
+  pre_hook = function(run, app)
+    run:exec { pod = app:pod(), command = { "touch", "/v0/frozen" } }
+  end,
+  post_hook = function(run, app)
+    run:exec { pod = app:pod(), command = { "sh", "-c", "rm -f /v0/frozen; echo x >> /v0/thaws" } }
+  end,
+}
+LUA
+}
+
+# ---- PostgreSQL ----
+
+start_postgres() { # NAME
+    sed "s/\bdb\b/$1/g" "$root/tests/cluster/apps/postgres.yaml" | kn apply -f - >/dev/null
+    ready "$1"
+}
+
+pg() { # POD SQL
+    kn exec "$1" -c postgres -- psql -XqAt -U postgres -v ON_ERROR_STOP=1 -c "$2"
+}
+
+# A stream of transactions of two rows each, until $work/stop is there; $work/acks gets the number
+# of each one that was committed.
+pg_writer() { # POD
+    local i=0
+    pg "$1" "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)"
+    while [ ! -e "$work/stop" ]; do
+        i=$((i + 1))
+        printf 'BEGIN; INSERT INTO a VALUES (%d); INSERT INTO b VALUES (%d); COMMIT;\n\\echo %d\n' \
+            "$i" "$i" "$i"
+        sleep 0.003
+    done | kn exec -i "$1" -c postgres -- psql -XqAt -U postgres -v ON_ERROR_STOP=1 >"$work/acks"
+}
+
+# ---- MariaDB ----
+
+start_mariadb() { # NAME
+    sed "s/\bmaria\b/$1/g" "$root/tests/cluster/apps/mariadb.yaml" | kn apply -f - >/dev/null
+    ready "$1"
+}
+
+my() { # POD SQL
+    kn exec "$1" -c mariadb -- mariadb -u root -BN -e "$2"
+}
+
+# As pg_writer; each line of $work/acks is "number time" (seconds since 1970, of this machine).
+my_writer() { # POD
+    local i=0
+    my "$1" "CREATE DATABASE t; CREATE TABLE t.a (id INT PRIMARY KEY) ENGINE=InnoDB;
+        CREATE TABLE t.b (id INT PRIMARY KEY) ENGINE=InnoDB"
+    while [ ! -e "$work/stop" ]; do
+        i=$((i + 1))
+        printf 'BEGIN; INSERT INTO t.a VALUES (%d); INSERT INTO t.b VALUES (%d); COMMIT; SELECT %d;\n' \
+            "$i" "$i" "$i"
+        sleep 0.003
+    done | kn exec -i "$1" -c mariadb -- mariadb -u root -BN --unbuffered |
+        while read -r i; do printf '%s %s\n' "$i" "$EPOCHREALTIME"; done >"$work/acks"
+}
+
+acked() { tail -n 1 "$work/acks" | cut -d' ' -f1; }
+has_acks() { [ "$(wc -l <"$work/acks")" -ge "$1" ]; }
+
+# restore_claims RUN FROM TO: for each snapshot of the run whose claim ends with -FROM-0, a claim
+# of the same name but with TO.
+restore_claims() {
+    local snapshot claim size
+    while read -r snapshot claim size; do
+        kn apply -f - >/dev/null <<YAML
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: ${claim/-$2-0/-$3-0}, labels: {app: $3}}
+spec:
+  accessModes: [ReadWriteOnce]
+  storageClassName: dir
+  resources: {requests: {storage: "$size"}}
+  dataSource: {apiGroup: snapshot.storage.k8s.io, kind: VolumeSnapshot, name: $snapshot}
+YAML
+    done < <(kn get volumesnapshots -l "kassette.io/run=$1" -o \
+        'jsonpath={range .items[*]}{.metadata.name} {.spec.source.persistentVolumeClaimName} {.status.restoreSize}{"\n"}{end}' |
+        grep -- "-$2-0 ")
+}

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154
+# What scenarios assert with. Sourced by `scenario`.
+
+k() { "$KASSETTE_KUBECTL" "$@"; }
+kn() { k -n "$ns" "$@"; }
+
+fail() {
+    printf 'FAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+# eventually SECONDS WHAT COMMAND...: until the command succeeds.
+eventually() {
+    local deadline=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$deadline" ] || fail "$what: not within $((SECONDS)) s: $*"
+        sleep 0.1
+    done
+}
+
+equal() { # WHAT FOUND EXPECTED
+    [ "$2" = "$3" ] || fail "$1: expected '$3', found '$2'"
+}
+
+# says FILE TEXT...: the file holds each text.
+says() {
+    local file=$1 text
+    shift
+    for text in "$@"; do
+        grep -qF -- "$text" "$file" || fail "expected '$text' in: $(cat "$file")"
+    done
+}
+
+# A field of a Run: run_field NAME JSONPATH.
+run_field() { kn get run "$1" -o "jsonpath=$2"; }
+
+phase_is() { # RUN PHASE
+    equal "phase of $1" "$(run_field "$1" '{.status.phase}')" "$2"
+}
+
+# backup EXPECTED-STATUS ARG...: runs `kassette backup $ns`, its output in $work/out.
+backup() {
+    local expected=$1 status=0
+    shift
+    kassette backup "$ns" "$@" >"$work/out" 2>&1 || status=$?
+    cat "$work/out"
+    equal "exit status of kassette backup $*" "$status" "$expected"
+}
+
+# backup_start ARG...: the same in the background; $engine is its process.
+backup_start() {
+    kassette backup "$ns" "$@" >"$work/out" 2>&1 &
+    engine=$!
+}
+
+engine_ends() { # EXPECTED-STATUS
+    local status=0
+    wait "$engine" || status=$?
+    cat "$work/out"
+    equal "exit status of the engine" "$status" "$1"
+}
+
+output_has() { grep -qF -- "$1" "$work/out"; }
+
+# Nothing of a run is left but the Run itself and, with SNAPSHOTS given, that many snapshots.
+nothing_left() { # RUN SNAPSHOTS
+    local list
+    list=$(kn get volumesnapshots -l "kassette.io/run=$1" -o name | wc -l)
+    equal "VolumeSnapshots of $1" "$list" "$2"
+    list=$(k get volumesnapshotcontents -o \
+        "jsonpath={range .items[?(@.spec.volumeSnapshotRef.namespace==\"$ns\")]}{.metadata.name}{\"\n\"}{end}" | wc -l)
+    equal "VolumeSnapshotContents of $ns" "$list" "$2"
+    list=$(kn get leases -o name | grep -c "run-$1\$" || true)
+    equal "Leases of $1" "$list" 0
+    list=$(kn get pods -l "kassette.io/run=$1,kassette.io/step" -o name | wc -l)
+    equal "Pods of $1" "$list" 0
+}
+
+# The freeze of the last attempt is over, and the Run says so.
+thawed() { # RUN
+    equal "condition Thawed of $1" \
+        "$(run_field "$1" '{.status.conditions[?(@.type=="Thawed")].status}')" True
+}
+
+# set_faults KEY=VALUE...: of the storage, see ../README.md.
+set_faults() {
+    local arguments=() pair
+    for pair in "$@"; do arguments+=("--from-literal=$pair"); done
+    clear_faults
+    k -n kube-system create configmap dircsi-faults "${arguments[@]}" >/dev/null
+}
+
+clear_faults() { k -n kube-system delete configmap dircsi-faults --ignore-not-found >/dev/null; }
+
+show_state() {
+    echo "---- the state at the end"
+    kn get runs,pods,pvc,volumesnapshots,leases,jobs 2>&1
+    kn get runs -o yaml 2>&1 | sed -n '/^  status:/,$p' | head -150
+    tail -n 20 "$KASSETTE_CLUSTER_DIR/logs/dircsi"
+}
