@@ -24,7 +24,9 @@ enum {
     HIGH_BYTES = 64 * 1024,               /* of output that nobody reads: then the sender waits */
     HIGH_WRITING_BYTES = 4 * 1024 * 1024, /* the same while we write, so that both can go on */
     STATUS_BYTES = 64 * 1024,
-    CLOSE_MS = 2000, /* from the Status to the server's close */
+    MESSAGE_BYTES = 1024 * 1024, /* the largest of a WebSocket */
+    CLOSE_MS = 2000,             /* of silence after the Status, for a server that does not close */
+    REASON_BYTES = 1024,
 };
 
 enum channel { STDIN = 0, STDOUT = 1, STDERR = 2, STATUS = 3, CLOSE = 255 };
@@ -44,11 +46,14 @@ struct kst_exec {
     bool stdin_;
     bool stdin_closed;
     bool writing;
+    bool busy;   /* a fiber is in kst_exec_read() or _write() */
+    bool closed; /* meanwhile, by another: the busy one frees */
     struct piece *first, **last;
-    size_t pending_bytes;
+    size_t pending_bytes; /* with what each piece costs */
     struct kst_buf status_text;
-    int64_t status_ms; /* when it came; 0: not yet */
-    int end;           /* 0: running; else the code of what ended it */
+    bool has_status;
+    int64_t heard_ms; /* when the last message came */
+    int end;          /* 0: running; else the code of what ended it */
     struct kst_err *why;
 };
 
@@ -61,11 +66,12 @@ static bool has_room(void *arg)
 static void take_message(void *arg, const unsigned char *data, size_t len)
 {
     struct kst_exec *self = arg;
+    self->heard_ms = kst_now_ms();
     if (len < 2)
         return; /* an empty message opens each channel */
     if (data[0] == STATUS) {
         kst_buf_add(&self->status_text, data + 1, len - 1);
-        self->status_ms = kst_now_ms();
+        self->has_status = true;
         return;
     }
     if (data[0] != STDOUT && data[0] != STDERR)
@@ -76,7 +82,7 @@ static void take_message(void *arg, const unsigned char *data, size_t len)
     memcpy(piece->data, data + 1, len - 1);
     *self->last = piece;
     self->last = &piece->next;
-    self->pending_bytes += len - 1;
+    self->pending_bytes += sizeof(*piece) + len - 1;
 }
 
 static int make_path(const struct kst_exec_request *request, struct kst_buf *path,
@@ -112,7 +118,7 @@ int kst_exec_open(struct kst_kube *kube, const struct kst_exec_request *request,
     self->stdin_ = request->stdin_;
     self->last = &self->first;
     kst_buf_init(&self->status_text, STATUS_BYTES);
-    const struct kst_kube_about about = {.what = self->what, .verb = "get"};
+    const struct kst_kube_about about = {.what = self->what, .verb = "get", .path = path.data};
     const struct kst_websocket_sink sink = {has_room, take_message, self};
     rc = kst_websocket_open(kube, &about, path.data, "v5.channel.k8s.io, v4.channel.k8s.io", sink,
                             &self->socket, err);
@@ -130,6 +136,24 @@ bool kst_exec_takes_eof(const struct kst_exec *self)
     return self->takes_eof;
 }
 
+/* One fiber at a time may wait for a connection. */
+static int enter(struct kst_exec *self, struct kst_err **err)
+{
+    if (self->busy)
+        return kst_err_set(err, KST_E_USAGE,
+                           "%s: this exec is read or written by another fiber at the moment",
+                           self->what);
+    self->busy = true;
+    return 0;
+}
+
+static void leave(struct kst_exec *self)
+{
+    self->busy = false;
+    if (self->closed)
+        kst_exec_close(self);
+}
+
 /* Sends and receives what can be; notes the end. */
 static void turn(struct kst_exec *self)
 {
@@ -140,62 +164,96 @@ static void turn(struct kst_exec *self)
     if (rc < 0) {
         self->end = rc;
         self->why = cause;
-    } else if (self->status_ms && kst_now_ms() >= self->status_ms + CLOSE_MS) {
+    } else if (self->has_status && has_room(self) && kst_now_ms() >= self->heard_ms + CLOSE_MS) {
         self->end = KST_E_CLOSED; /* the server does not close: enough is known */
     }
 }
 
 static int wait_more(struct kst_exec *self, int64_t deadline_ms, struct kst_err **err)
 {
-    int64_t close_ms = self->status_ms ? self->status_ms + CLOSE_MS : KST_NEVER;
+    int64_t close_ms = self->has_status ? self->heard_ms + CLOSE_MS : KST_NEVER;
     struct kst_err *cause = NULL;
     int rc = kst_websocket_wait(self->socket, close_ms < deadline_ms ? close_ms : deadline_ms,
                                 &cause);
-    if (rc == KST_E_TIMEOUT && close_ms <= kst_now_ms() && kst_fiber_check(NULL) == 0)
+    if (self->closed) {
+        kst_err_clear(&cause);
+        return kst_err_set(err, KST_E_USAGE, "%s: this exec was closed by another fiber",
+                           self->what);
+    }
+    if (rc == KST_E_TIMEOUT && close_ms <= kst_now_ms() && close_ms < deadline_ms &&
+        kst_fiber_check(NULL) == 0) {
+        kst_err_clear(&cause);
         rc = 0;
-    if (rc < 0)
-        return kst_err_move(err, &cause);
-    kst_err_clear(&cause);
-    return 0;
+    }
+    if (rc == KST_E_TIMEOUT || rc == KST_E_CANCELLED)
+        kst_err_wrap(&cause, "%s", self->what);
+    return rc < 0 ? kst_err_move(err, &cause) : 0;
 }
 
 static int ended_error(const struct kst_exec *self, struct kst_err **err)
 {
-    if (self->status_ms)
+    if (self->has_status)
         return kst_err_set(err, KST_E_CLOSED, "%s: the command has ended", self->what);
     if (self->why)
         return kst_err_set(err, self->end, "%s", kst_err_message(self->why));
     return kst_err_set(err, KST_E_CLOSED, "%s: the connection has ended", self->what);
 }
 
-int kst_exec_write(struct kst_exec *self, const void *data, size_t len, int64_t deadline_ms,
-                   struct kst_err **err)
+/* Where the outputs of kst_exec_run() go. */
+struct collector {
+    struct kst_buf *output, *errors; /* NULL: nowhere */
+};
+
+static int collect(struct kst_exec *self, const struct collector *to, struct kst_err **err);
+
+/* kst_exec_write(); what comes meanwhile goes to `to` where that is not NULL. */
+static int write_all(struct kst_exec *self, const char *at, size_t left, int64_t deadline_ms,
+                     const struct collector *to, struct kst_err **err)
+{
+    for (;;) {
+        turn(self);
+        int rc = to ? collect(self, to, err) : 0;
+        if (rc < 0)
+            return rc;
+        if (self->end || self->has_status || kst_websocket_is_deaf(self->socket))
+            return ended_error(self, err);
+        if (kst_websocket_is_sending(self->socket)) {
+            rc = wait_more(self, deadline_ms, err);
+            if (rc == KST_E_TIMEOUT && !has_room(self))
+                kst_err_hint(err, "Much of the command's output was not read yet, which may be "
+                                  "what it waits for");
+            if (rc < 0)
+                return rc;
+            continue;
+        }
+        if (left == 0)
+            return 0;
+        size_t count = left < CHUNK_BYTES ? left : CHUNK_BYTES;
+        kst_websocket_queue(self->socket, STDIN, at, count);
+        at += count;
+        left -= count;
+    }
+}
+
+static int write_open(struct kst_exec *self, const void *data, size_t len, int64_t deadline_ms,
+                      const struct collector *to, struct kst_err **err)
 {
     if (!self->stdin_ || self->stdin_closed)
         return kst_err_set(err, KST_E_USAGE, "%s: the command's input is not open", self->what);
-    const char *at = data, *end = at + len;
-    int rc = 0;
+    int rc = enter(self, err);
+    if (rc < 0)
+        return rc;
     self->writing = true;
-    for (;;) {
-        turn(self);
-        if (self->end || self->status_ms) {
-            rc = ended_error(self, err);
-            break;
-        }
-        if (kst_websocket_is_sending(self->socket)) {
-            rc = wait_more(self, deadline_ms, err);
-            if (rc < 0)
-                break;
-            continue;
-        }
-        if (at == end)
-            break;
-        size_t count = (size_t)(end - at) < CHUNK_BYTES ? (size_t)(end - at) : CHUNK_BYTES;
-        kst_websocket_queue(self->socket, STDIN, at, count);
-        at += count;
-    }
+    rc = write_all(self, data, len, deadline_ms, to, err);
     self->writing = false;
+    leave(self);
     return rc;
+}
+
+int kst_exec_write(struct kst_exec *self, const void *data, size_t len, int64_t deadline_ms,
+                   struct kst_err **err)
+{
+    return write_open(self, data, len, deadline_ms, NULL, err);
 }
 
 int kst_exec_close_stdin(struct kst_exec *self, struct kst_err **err)
@@ -208,7 +266,7 @@ int kst_exec_close_stdin(struct kst_exec *self, struct kst_err **err)
     if (self->stdin_ && !self->stdin_closed && !self->end) {
         const unsigned char stream = STDIN;
         kst_websocket_queue(self->socket, CLOSE, &stream, 1);
-        turn(self);
+        turn(self); /* what does not go at once goes with the next read */
     }
     self->stdin_closed = true;
     return 0;
@@ -230,6 +288,7 @@ static int64_t hand_over(struct kst_exec *self, struct kst_buf *out, enum kst_ex
     piece->at += count;
     self->pending_bytes -= count;
     if (piece->at == piece->len) {
+        self->pending_bytes -= sizeof(*piece);
         self->first = piece->next;
         if (!self->first)
             self->last = &self->first;
@@ -238,14 +297,14 @@ static int64_t hand_over(struct kst_exec *self, struct kst_buf *out, enum kst_ex
     return (int64_t)count;
 }
 
-int64_t kst_exec_read(struct kst_exec *self, struct kst_buf *out, enum kst_exec_stream *stream,
-                      int64_t deadline_ms, struct kst_err **err)
+static int64_t read_some(struct kst_exec *self, struct kst_buf *out, enum kst_exec_stream *stream,
+                         int64_t deadline_ms, struct kst_err **err)
 {
     for (;;) {
         turn(self);
         if (self->first)
             return hand_over(self, out, stream, err);
-        if (self->end && self->status_ms)
+        if (self->end && self->has_status)
             return 0;
         if (self->end)
             return ended_error(self, err);
@@ -253,6 +312,17 @@ int64_t kst_exec_read(struct kst_exec *self, struct kst_buf *out, enum kst_exec_
         if (rc < 0)
             return rc;
     }
+}
+
+int64_t kst_exec_read(struct kst_exec *self, struct kst_buf *out, enum kst_exec_stream *stream,
+                      int64_t deadline_ms, struct kst_err **err)
+{
+    int rc = enter(self, err);
+    if (rc < 0)
+        return rc;
+    int64_t count = read_some(self, out, stream, deadline_ms, err);
+    leave(self);
+    return count;
 }
 
 /* The exit code in a Status with reason NonZeroExitCode. */
@@ -275,7 +345,9 @@ static bool exit_code_of(const struct kst_json *status, int *exit_code)
 int kst_exec_status(const struct kst_exec *self, int *exit_code, struct kst_err **err)
 {
     *exit_code = -1;
-    if (!self->status_ms)
+    if (!self->has_status && !self->end)
+        return kst_err_set(err, KST_E_FAILED, "%s: the command has not ended yet", self->what);
+    if (!self->has_status)
         return ended_error(self, err);
     kst_auto_json struct kst_json *status = NULL;
     if (kst_json_parse(self->status_text.data, self->status_text.len, &status, NULL) < 0)
@@ -290,16 +362,29 @@ int kst_exec_status(const struct kst_exec *self, int *exit_code, struct kst_err 
     if (exit_code_of(status, exit_code))
         return 0;
     const char *message = kst_json_path_str(status, "message");
-    kst_err_set(err, KST_E_FAILED, "%s: the command could not be run: %s", self->what,
-                message ? message : "no reason was given");
-    kst_err_reason(err, "CommandNotRun");
-    return KST_E_FAILED;
+    message = message ? message : "no reason was given";
+    kst_auto_free char *why = kst_strndup(message, strnlen(message, REASON_BYTES));
+    for (char *c = why; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = ' ';
+    /* API servers that agree to the WebSocket before they ask the kubelet say so here. */
+    bool is_absent = strstr(why, "container not found (");
+    int rc = is_absent ? KST_E_INVALID : KST_E_FAILED;
+    kst_err_set(err, rc, "%s: the command could not be run: %s", self->what, why);
+    kst_err_reason(err, is_absent ? "ContainerNotRunning" : "CommandNotRun");
+    return rc;
 }
 
 void kst_exec_close(struct kst_exec *self)
 {
     if (!self)
         return;
+    if (self->busy) {
+        if (!self->closed)
+            kst_websocket_shut(self->socket);
+        self->closed = true;
+        return;
+    }
     kst_websocket_close(self->socket);
     while (self->first) {
         struct piece *next = self->first->next;
@@ -314,47 +399,68 @@ void kst_exec_close(struct kst_exec *self)
 
 /* ---- A command to its end ---- */
 
-static int collect(struct kst_exec *exec, struct kst_buf *output, struct kst_buf *errors,
-                   struct kst_err **err)
+/* Takes what came so far. */
+static int collect(struct kst_exec *self, const struct collector *to, struct kst_err **err)
+{
+    while (self->first) {
+        struct kst_buf *out = self->first->stream == KST_EXEC_STDERR ? to->errors : to->output;
+        kst_auto_buf nowhere = KST_BUF_INIT(MESSAGE_BYTES);
+        enum kst_exec_stream stream;
+        int64_t count = hand_over(self, out ? out : &nowhere, &stream, err);
+        if (count < 0)
+            return (int)count;
+    }
+    return 0;
+}
+
+static int collect_all(struct kst_exec *self, const struct collector *to, struct kst_err **err)
 {
     for (;;) {
-        kst_auto_buf piece = KST_BUF_INIT(HIGH_WRITING_BYTES);
-        enum kst_exec_stream stream = KST_EXEC_STDOUT;
-        int64_t count = kst_exec_read(exec, &piece, &stream, KST_NEVER, err);
-        if (count <= 0)
-            return (int)count;
-        struct kst_buf *to = stream == KST_EXEC_STDOUT ? output : errors;
-        if (to && kst_buf_add(to, piece.data, piece.len) < 0)
-            return kst_err_set(err, KST_E_LIMIT,
-                               "%s: the command printed more than the %zu bytes that are allowed",
-                               exec->what, to->cap_bytes);
+        turn(self);
+        int rc = collect(self, to, err);
+        if (rc == 0 && self->end)
+            return self->has_status ? 0 : ended_error(self, err);
+        if (rc == 0)
+            rc = wait_more(self, KST_NEVER, err);
+        if (rc < 0)
+            return rc;
     }
+}
+
+static int feed(struct kst_exec *self, const void *input, size_t len, const struct collector *to,
+                struct kst_err **err)
+{
+    struct kst_err *cause = NULL;
+    int rc = write_open(self, input, len, KST_NEVER, to, &cause);
+    if (rc == 0 && self->takes_eof)
+        rc = kst_exec_close_stdin(self, &cause);
+    if (rc == KST_E_CLOSED) { /* it did not want all of its input: its end says the rest */
+        kst_err_clear(&cause);
+        rc = 0;
+    }
+    return rc < 0 ? kst_err_move(err, &cause) : 0;
 }
 
 int kst_exec_run(struct kst_kube *kube, const struct kst_exec_request *request, const void *input,
                  size_t input_len, struct kst_buf *output, struct kst_buf *errors, int *exit_code,
                  struct kst_err **err)
 {
+    struct kst_exec_request with_input = *request;
+    with_input.stdin_ = input || request->stdin_;
+    const struct collector to = {output, errors};
     struct kst_exec *exec = NULL;
-    int rc = kst_exec_open(kube, request, &exec, err);
+    int rc = kst_exec_open(kube, &with_input, &exec, err);
     if (rc < 0)
         return rc;
-    if (input && request->stdin_) {
-        struct kst_err *cause = NULL;
-        rc = kst_exec_write(exec, input, input_len, KST_NEVER, &cause);
-        if (rc == KST_E_CLOSED) { /* it did not want all of its input: its end says the rest */
-            kst_err_clear(&cause);
-            rc = 0;
-        } else if (rc == 0 && exec->takes_eof) {
-            rc = kst_exec_close_stdin(exec, &cause);
-        }
-        if (rc < 0)
-            kst_err_move(err, &cause);
-    }
+    int code = -1;
+    if (with_input.stdin_)
+        rc = feed(exec, input, input ? input_len : 0, &to, err);
     if (rc == 0)
-        rc = collect(exec, output, errors, err);
+        rc = collect_all(exec, &to, err);
     if (rc == 0)
-        rc = kst_exec_status(exec, exit_code, err);
+        rc = kst_exec_status(exec, &code, err);
+    if (rc == 0)
+        *exit_code = code;
     kst_exec_close(exec);
     return rc;
 }

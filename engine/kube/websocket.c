@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/websocket.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 
 #include <wslay/wslay.h>
 
@@ -27,6 +29,8 @@ enum {
     MESSAGE_BYTES = 1024 * 1024,
     PING_MS = 30 * 1000,
     KEY_BYTES = 16,
+    OUT_BYTES = 16 * 1024,
+    MAX_RETRY_AFTER_S = 24 * 60 * 60,
 };
 
 static const char magic[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455, 1.3 */
@@ -39,8 +43,13 @@ struct kst_websocket {
     struct kst_websocket_sink sink;
     struct kst_buf head; /* the answer's headers; then what came behind them, until it is read */
     char *protocol;
+    /* What libwslay handed out. It stays where it is until it is sent: TLS wants a write that would
+     * have blocked to be repeated with the same bytes at the same place. */
+    unsigned char out[OUT_BYTES];
+    size_t out_at, out_len;
+    bool send_failed;    /* what the server said before can be read still */
     bool ended;          /* the connection has ended, or was broken */
-    struct kst_err *why; /* it broke */
+    struct kst_err *why; /* it did */
 };
 
 /* ---- Frames ---- */
@@ -73,18 +82,47 @@ static ssize_t take_in(wslay_event_context_ptr frames, uint8_t *data, size_t len
     return -1;
 }
 
+/* Sends what is in self->out, as far as it goes without waiting. */
+static void flush(struct kst_websocket *self)
+{
+    while (!self->send_failed && self->out_at < self->out_len) {
+        struct kst_err *err = NULL;
+        int64_t count = kst_http_raw_send(self->raw, self->out + self->out_at,
+                                          self->out_len - self->out_at, &err);
+        if (count < 0) {
+            self->send_failed = true;
+            kst_err_move(&self->why, &err);
+        }
+        if (count <= 0)
+            return;
+        self->out_at += (size_t)count;
+    }
+    self->out_at = self->out_len = 0;
+}
+
 static ssize_t give_out(wslay_event_context_ptr frames, const uint8_t *data, size_t len, int flags,
                         void *arg)
 {
     struct kst_websocket *self = arg;
-    struct kst_err *err = NULL;
-    int64_t count = kst_http_raw_send(self->raw, data, len, &err);
-    if (count > 0)
-        return (ssize_t)count;
-    if (count < 0)
-        kst_err_move(&self->why, &err); /* what it said before can be read still: an end follows */
-    wslay_event_set_error(frames, count == 0 ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
-    return -1;
+    if (self->out_len == OUT_BYTES)
+        flush(self);
+    if (self->out_len == OUT_BYTES || self->send_failed) {
+        wslay_event_set_error(frames, self->send_failed ? WSLAY_ERR_CALLBACK_FAILURE
+                                                        : WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    size_t room = OUT_BYTES - self->out_len, count = len < room ? len : room;
+    memcpy(self->out + self->out_len, data, count);
+    self->out_len += count;
+    return (ssize_t)count;
+}
+
+static void send_frames(struct kst_websocket *self)
+{
+    if (self->send_failed)
+        return;
+    wslay_event_send(self->frames);
+    flush(self);
 }
 
 static int make_mask(wslay_event_context_ptr frames, uint8_t *data, size_t len, void *arg)
@@ -99,8 +137,19 @@ static void take_message(wslay_event_context_ptr frames,
                          const struct wslay_event_on_msg_recv_arg *message, void *arg)
 {
     struct kst_websocket *self = arg;
-    if (!wslay_is_ctrl_frame(message->opcode))
+    if (!wslay_is_ctrl_frame(message->opcode)) {
         self->sink.message(self->sink.arg, message->msg, message->msg_length);
+    } else if (message->opcode == WSLAY_CONNECTION_CLOSE && !self->why &&
+               message->status_code != 0 && message->status_code != WSLAY_CODE_NORMAL_CLOSURE) {
+        /* Two bytes of code, then a reason (of 123 bytes at most). */
+        size_t len = message->msg_length > 2 ? message->msg_length - 2 : 0;
+        kst_auto_free char *reason = kst_strndup(len ? (const char *)message->msg + 2 : "", len);
+        for (char *c = reason; *c; c++)
+            if ((unsigned char)*c < 0x20 || *c == 0x7f)
+                *c = ' ';
+        kst_err_set(&self->why, KST_E_CLOSED, "the server closed it with code %u%s%s",
+                    (unsigned)message->status_code, *reason ? ": " : "", reason);
+    }
 }
 
 static void start_frames(struct kst_websocket *self)
@@ -139,7 +188,13 @@ void kst_websocket_queue(struct kst_websocket *self, unsigned char channel, cons
 
 bool kst_websocket_is_sending(const struct kst_websocket *self)
 {
-    return wslay_event_want_write(self->frames);
+    return !self->send_failed &&
+           (self->out_at < self->out_len || wslay_event_want_write(self->frames));
+}
+
+bool kst_websocket_is_deaf(const struct kst_websocket *self)
+{
+    return self->ended || self->send_failed;
 }
 
 static int end_of(struct kst_websocket *self, struct kst_err **err)
@@ -152,47 +207,43 @@ static int end_of(struct kst_websocket *self, struct kst_err **err)
 
 int kst_websocket_turn(struct kst_websocket *self, struct kst_err **err)
 {
-    if (!self->ended && !self->why)
-        wslay_event_send(self->frames);
-    int received = self->ended ? 0 : wslay_event_recv(self->frames);
-    if (!self->ended && !self->why && wslay_event_want_write(self->frames))
-        wslay_event_send(self->frames); /* a pong, an answer to a close */
-    uint16_t code = wslay_event_get_status_code_sent(self->frames);
-    bool broken = code == WSLAY_CODE_PROTOCOL_ERROR || code == WSLAY_CODE_MESSAGE_TOO_BIG ||
-                  code == WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA;
-    if (broken && !wslay_event_get_close_received(self->frames)) {
-        self->ended = true;
-        return kst_err_set(err, KST_E_PROTOCOL, "%s: the server %s", self->what,
-                           code == WSLAY_CODE_MESSAGE_TOO_BIG ? "sent a message of more than 1 MiB"
-                                                              : "sent what is no WebSocket frame");
-    }
-    if (received < 0 || wslay_event_get_close_received(self->frames))
-        self->ended = true;
+    if (self->ended)
+        return end_of(self, err);
+    send_frames(self);
+    int received = wslay_event_recv(self->frames);
+    bool closed = wslay_event_get_close_received(self->frames);
+    /* libwslay stops to read where a frame is against the rules; the close that it then queues
+     * may find no room. */
+    bool broken = received == 0 && !closed && !wslay_event_get_read_enabled(self->frames);
+    send_frames(self); /* a pong, an answer to a close */
+    self->ended = self->ended || received < 0 || closed || broken;
+    if (broken)
+        return kst_err_set(err, KST_E_PROTOCOL,
+                           "%s: the server sent what is no WebSocket frame, or a message of more "
+                           "than %d bytes",
+                           self->what, MESSAGE_BYTES);
     return self->ended ? end_of(self, err) : 0;
 }
 
 int kst_websocket_wait(struct kst_websocket *self, int64_t deadline_ms, struct kst_err **err)
 {
-    for (;;) {
-        int events = !self->why && wslay_event_want_write(self->frames) ? POLLOUT : 0;
-        if (self->sink.has_room(self->sink.arg))
-            events |= POLLIN;
-        if (self->ended || ((events & POLLIN) && self->head.len))
-            return 0;
-        int64_t ping_ms = kst_deadline_in_ms(PING_MS);
-        struct kst_err *cause = NULL;
-        int rc = kst_wait_fd(kst_http_raw_fd(self->raw), events,
-                             ping_ms < deadline_ms ? ping_ms : deadline_ms, &cause);
-        bool silent = rc == KST_E_TIMEOUT && kst_now_ms() < deadline_ms &&
-                      kst_fiber_check(NULL) == 0;
-        if (rc < 0 && !silent)
-            return kst_err_move(err, &cause);
-        kst_err_clear(&cause);
-        if (!silent)
-            return 0;
-        queue(self, WSLAY_PING, "", 0); /* keeps what lies between from forgetting us */
+    int events = kst_websocket_is_sending(self) ? POLLOUT : 0;
+    if (self->sink.has_room(self->sink.arg))
+        events |= POLLIN;
+    if (self->ended || ((events & POLLIN) && self->head.len))
         return 0;
-    }
+    assert(events); /* else a connection that broke would be waited for in vain, and busily */
+    int64_t ping_ms = kst_deadline_in_ms(PING_MS);
+    struct kst_err *cause = NULL;
+    int rc = kst_wait_fd(kst_http_raw_fd(self->raw), events,
+                         ping_ms < deadline_ms ? ping_ms : deadline_ms, &cause);
+    bool silent = rc == KST_E_TIMEOUT && kst_now_ms() < deadline_ms && kst_fiber_check(NULL) == 0;
+    if (rc < 0 && !silent)
+        return kst_err_move(err, &cause);
+    kst_err_clear(&cause);
+    if (silent && !kst_websocket_is_sending(self))
+        queue(self, WSLAY_PING, "", 0); /* keeps what lies between from forgetting us */
+    return 0;
 }
 
 static void free_socket(struct kst_websocket *self)
@@ -210,18 +261,39 @@ static void free_socket(struct kst_websocket *self)
     free(self);
 }
 
+static void say_goodbye(struct kst_websocket *self)
+{
+    if (self->ended)
+        return;
+    wslay_event_queue_close(self->frames, WSLAY_CODE_NORMAL_CLOSURE, NULL, 0);
+    send_frames(self);
+}
+
+void kst_websocket_shut(struct kst_websocket *self)
+{
+    say_goodbye(self);
+    self->ended = true;
+    shutdown(kst_http_raw_fd(self->raw), SHUT_RDWR);
+}
+
 void kst_websocket_close(struct kst_websocket *self)
 {
     if (!self)
         return;
-    if (!self->ended) {
-        wslay_event_queue_close(self->frames, WSLAY_CODE_NORMAL_CLOSURE, NULL, 0);
-        wslay_event_send(self->frames);
-    }
+    say_goodbye(self);
     free_socket(self);
 }
 
 /* ---- The handshake ---- */
+
+/* What became of one try. */
+struct attempt {
+    bool sent;         /* the request may have arrived */
+    long status;       /* of the answer; 0: none */
+    uint64_t rejected; /* credentials to renew first; 0: none */
+    uint64_t generation;
+    int64_t retry_after_ms; /* -1: not said */
+};
 
 static void add_request(const struct kst_kube_call *call, const char *key, struct kst_buf *out)
 {
@@ -321,17 +393,43 @@ static void join_chunks(struct kst_buf *text)
     kst_buf_add(text, out.data, out.len);
 }
 
+/* What the API server and kubelets say of containers, which no code of theirs tells apart. */
+static int word_refusal(const struct kst_kube_about *about, const struct kst_json *status,
+                        struct kst_str text, struct kst_err **err)
+{
+    const char *message = kst_json_path_str(status, "message");
+    if (!message)
+        message = text.data;
+    if (strstr(message, " is not valid for pod ")) {
+        kst_err_set(err, KST_E_NOT_FOUND, "%s: the Pod has no such container", about->what);
+        kst_err_reason(err, "ContainerNotFound");
+        return KST_E_NOT_FOUND;
+    }
+    if (strstr(message, "container not found (")) {
+        kst_err_set(err, KST_E_INVALID, "%s: the container does not run", about->what);
+        kst_err_reason(err, "ContainerNotRunning");
+        kst_err_hint(err, "Look at its state with kubectl describe pod; it may have ended, or "
+                          "wait for an image or a volume");
+        return KST_E_INVALID;
+    }
+    return 0;
+}
+
 /* Any answer but 101: its body becomes the error. */
-static int read_refusal(struct kst_websocket *self, const struct kst_kube_about *about, long code,
-                        size_t head_len, struct kst_err **err)
+static int read_refusal(struct kst_websocket *self, const struct kst_kube_about *about,
+                        size_t head_len, struct attempt *attempt, struct kst_err **err)
 {
     struct kst_str head = {self->head.data, head_len};
     struct kst_str length = header(head, "Content-Length");
     bool chunked = kst_str_eq(header(head, "Transfer-Encoding"), "chunked");
-    long long wanted = REFUSAL_BYTES;
+    long long wanted = REFUSAL_BYTES, pause = -1;
     kst_auto_free char *number = kst_strndup(length.data, length.len);
     if (length.len && (!kst_parse_int(number, &wanted) || wanted < 0 || wanted > REFUSAL_BYTES))
         wanted = REFUSAL_BYTES;
+    struct kst_str later = header(head, "Retry-After");
+    kst_auto_free char *seconds = kst_strndup(later.data, later.len);
+    if (kst_parse_int(seconds, &pause) && pause >= 0)
+        attempt->retry_after_ms = (pause < MAX_RETRY_AFTER_S ? pause : MAX_RETRY_AFTER_S) * 1000;
     kst_buf_drop(&self->head, head_len);
     self->head.cap_bytes = REFUSAL_BYTES + HEAD_BYTES;
     int64_t deadline_ms = kst_deadline_in_ms(REFUSAL_MS);
@@ -344,7 +442,17 @@ static int read_refusal(struct kst_websocket *self, const struct kst_kube_about 
     kst_auto_json struct kst_json *status = NULL;
     if (self->head.len && self->head.data[0] == '{')
         kst_json_parse(self->head.data, self->head.len, &status, NULL);
-    return kst_kube_status_error(self->kube, about, code, status, kst_str_buf(&self->head), err);
+    struct kst_str text = kst_str_buf(&self->head);
+    int rc = word_refusal(about, status, text, err);
+    if (rc < 0)
+        return rc;
+    /* The verb says which rule is missing; elsewhere it would read as if the Pod were asked for. */
+    const struct kst_kube_about plain = {
+        .what = about->what,
+        .verb = attempt->status == 403 ? about->verb : NULL,
+        .path = about->path,
+    };
+    return kst_kube_status_error(self->kube, &plain, attempt->status, status, text, err);
 }
 
 /* The status of "HTTP/1.1 101 …"; 0 where it is none. */
@@ -357,42 +465,76 @@ static long status_of(struct kst_str head)
     return kst_parse_int(digits, &code) && code >= 100 ? (long)code : 0;
 }
 
-static int read_answer(struct kst_websocket *self, const struct kst_kube_about *about,
-                       const char *key, const char *protocols, int64_t deadline_ms, long *status,
-                       struct kst_err **err)
+/* Whether `chosen` is one of a list as the header has it. */
+static bool was_offered(const char *protocols, struct kst_str chosen)
 {
-    const char *end = NULL;
-    while (!(end = strstr(self->head.data, "\r\n\r\n"))) {
+    struct kst_str rest = kst_str_of(protocols), one;
+    while (kst_str_split(&rest, ',', &one)) {
+        one = kst_str_trim(one);
+        if (one.len && one.len == chosen.len && memcmp(one.data, chosen.data, one.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_upgrade(struct kst_str head)
+{
+    struct kst_str to = header(head, "Upgrade");
+    return to.len == strlen("websocket") && strncasecmp(to.data, "websocket", to.len) == 0;
+}
+
+static int not_http(const struct kst_websocket *self, struct kst_err **err)
+{
+    return kst_err_set(err, KST_E_PROTOCOL, "%s: the server's answer is not HTTP", self->what);
+}
+
+/* Yields until all headers are in self->head; *head_len is their length. */
+static int read_head(struct kst_websocket *self, int64_t deadline_ms, size_t *head_len,
+                     struct kst_err **err)
+{
+    static const char start[] = "HTTP/1.";
+    for (;;) {
+        size_t len = self->head.len < strlen(start) ? self->head.len : strlen(start);
+        if (memcmp(self->head.data, start, len) != 0)
+            return not_http(self, err);
+        const char *end = strstr(self->head.data, "\r\n\r\n"); /* frames may follow at once */
+        if (end) {
+            *head_len = (size_t)(end - self->head.data) + 4;
+            return 0;
+        }
+        if (memchr(self->head.data, '\0', self->head.len))
+            return not_http(self, err);
         int rc = read_more(self, HEAD_BYTES, deadline_ms, err);
+        if (rc == KST_E_PROTOCOL)
+            kst_err_wrap(err, "%s", self->what);
         if (rc < 0)
             return rc;
-        if (memchr(self->head.data, '\0', self->head.len))
-            break;
     }
-    size_t head_len = end ? (size_t)(end - self->head.data) + 4 : 0;
+}
+
+static int read_answer(struct kst_websocket *self, const struct kst_kube_about *about,
+                       const char *key, const char *protocols, int64_t deadline_ms,
+                       struct attempt *attempt, struct kst_err **err)
+{
+    size_t head_len = 0;
+    int rc = read_head(self, deadline_ms, &head_len, err);
+    if (rc < 0)
+        return rc;
     struct kst_str head = {self->head.data, head_len};
-    *status = status_of(head);
-    if (*status == 0)
-        return kst_err_set(err, KST_E_PROTOCOL, "%s: the server's answer is not HTTP", self->what);
-    if (*status != 101)
-        return read_refusal(self, about, *status, head_len, err);
+    attempt->status = status_of(head);
+    if (attempt->status == 0)
+        return not_http(self, err);
+    if (attempt->status != 101)
+        return read_refusal(self, about, head_len, attempt, err);
     struct kst_str chosen = header(head, "Sec-WebSocket-Protocol");
-    self->protocol = kst_strndup(chosen.data, chosen.len);
-    if (!is_accepted(head, key) || !chosen.len || !strstr(protocols, self->protocol))
+    if (!is_upgrade(head) || !is_accepted(head, key) || !was_offered(protocols, chosen))
         return kst_err_set(err, KST_E_PROTOCOL,
                            "%s: the server did not agree to a WebSocket with one of %s", self->what,
                            protocols);
+    self->protocol = kst_strndup(chosen.data, chosen.len);
     kst_buf_drop(&self->head, head_len);
     return 0;
 }
-
-/* What became of one try. */
-struct attempt {
-    bool sent;         /* the request may have arrived */
-    long status;       /* of the answer; 0: none */
-    uint64_t rejected; /* credentials to renew first; 0: none */
-    uint64_t generation;
-};
 
 static int shake_hands(struct kst_websocket *self, const struct kst_kube_about *about,
                        const char *path, const char *protocols, struct attempt *attempt,
@@ -413,15 +555,17 @@ static int shake_hands(struct kst_websocket *self, const struct kst_kube_about *
     kst_auto_buf key = KST_BUF_INIT(64), request = KST_BUF_INIT(REQUEST_BYTES);
     kst_base64_encode(&key, random, sizeof(random));
     add_request(&call, key.data, &request);
+    rc = kst_buf_check(&request, "the request", err);
     int64_t deadline_ms = kst_deadline_in_ms(ANSWER_MS);
     call.request.deadline_ms = deadline_ms;
-    rc = kst_http_raw_open(self->kube->loop, &call.request, &self->raw, err);
+    if (rc == 0)
+        rc = kst_http_raw_open(self->kube->loop, &call.request, &self->raw, err);
     if (rc == 0) {
-        self->kube->under_way++;
+        self->kube->under_way++; /* until the socket is freed */
         rc = send_all(self, &request, deadline_ms, &attempt->sent, err);
     }
     if (rc == 0)
-        rc = read_answer(self, about, key.data, protocols, deadline_ms, &attempt->status, err);
+        rc = read_answer(self, about, key.data, protocols, deadline_ms, attempt, err);
     explicit_bzero(request.data, request.len); /* a token is in it */
     return rc;
 }
@@ -446,8 +590,11 @@ static bool is_broken(int code)
 static bool may_try_again(struct kst_kube *kube, const struct kst_kube_about *about, int rc,
                           struct attempt *attempt, bool *renewed, struct kst_err **cause)
 {
-    if (kst_fiber_check(NULL) < 0)
+    if (kst_fiber_check(NULL) < 0) {
+        if (rc == KST_E_TIMEOUT || rc == KST_E_CANCELLED)
+            kst_err_wrap(cause, "%s: start a command", about->what);
         return false;
+    }
     if (attempt->status == 401 && !*renewed) {
         *renewed = true;
         attempt->rejected = attempt->generation;
@@ -458,7 +605,8 @@ static bool may_try_again(struct kst_kube *kube, const struct kst_kube_about *ab
         return attempt->status == 429 || attempt->status == 503;
     if (!is_broken(rc))
         return false;
-    kst_kube_transport_error(kube, about, attempt->sent, cause);
+    const struct kst_kube_about plain = {.what = about->what, .path = about->path};
+    kst_kube_transport_error(kube, &plain, attempt->sent, cause);
     return !attempt->sent && (!kst_kube_error_is_lasting(*cause) || kube->patience_ms == KST_NEVER);
 }
 
@@ -475,6 +623,7 @@ int kst_websocket_open(struct kst_kube *kube, const struct kst_kube_about *about
         struct kst_err *cause = NULL;
         attempt.sent = false;
         attempt.status = 0;
+        attempt.retry_after_ms = -1;
         int64_t started = kst_now_us();
         kst_kube_call_trace(kube, "GET", path, 0, 0);
         int rc = shake_hands(self, about, path, protocols, &attempt, &cause);
@@ -486,7 +635,7 @@ int kst_websocket_open(struct kst_kube *kube, const struct kst_kube_about *about
         }
         free_socket(self);
         bool again = may_try_again(kube, about, rc, &attempt, &renewed, &cause);
-        int64_t pause = kst_kube_backoff_next_ms(&backoff, -1);
+        int64_t pause = kst_kube_backoff_next_ms(&backoff, attempt.retry_after_ms);
         if (!again || kst_deadline_in_ms(pause) >= give_up_ms)
             return kst_err_move(err, &cause);
         kst_err_clear(&cause);

@@ -34,14 +34,19 @@ const char *kst_websocket_protocol(const struct kst_websocket *self);
 /* Queues a binary message: one byte, then the data (copied). */
 void kst_websocket_queue(struct kst_websocket *self, unsigned char channel, const void *data,
                          size_t len);
-/* Whether something queued is not sent yet. */
+/* Whether something queued is not sent yet, and can be. */
 bool kst_websocket_is_sending(const struct kst_websocket *self);
+/* Whether nothing can be sent any more; what the server said before may be there to be read. */
+bool kst_websocket_is_deaf(const struct kst_websocket *self);
 /* Sends and receives what can be without waiting. KST_E_CLOSED at the end of the connection,
  * KST_E_PROTOCOL where the peer broke RFC 6455 or sent a message over 1 MiB. */
 int kst_websocket_turn(struct kst_websocket *self, struct kst_err **err);
 /* Yields until a turn can do something (read where the sink has room, write where something is
- * queued); silence is broken by a ping now and then. KST_E_TIMEOUT, KST_E_CANCELLED. */
+ * queued; one of the two must be so); silence is broken by a ping now and then. KST_E_TIMEOUT,
+ * KST_E_CANCELLED. */
 int kst_websocket_wait(struct kst_websocket *self, int64_t deadline_ms, struct kst_err **err);
+/* Says goodbye without waiting, and ends the connection: a fiber that waits for it wakes up. */
+void kst_websocket_shut(struct kst_websocket *self);
 /* Says goodbye without waiting, and frees. NULL is allowed. */
 void kst_websocket_close(struct kst_websocket *self);
 
