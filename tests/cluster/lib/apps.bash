@@ -142,3 +142,45 @@ YAML
         'jsonpath={range .items[*]}{.metadata.name} {.spec.source.persistentVolumeClaimName} {.status.restoreSize}{"\n"}{end}' |
         grep -- "-$2-0 ")
 }
+
+# ---- Kassette in the cluster ----
+
+# A Git repository of the blueprints in this tree (or of $work/blueprints where that is there),
+# served to Pods at $git_url; its commit is $git_commit.
+serve_blueprints() {
+    local from=$root/blueprints port
+    [ ! -e "$work/blueprints" ] || from=$work/blueprints
+    mkdir "$work/git"
+    cp -r "$from" "$work/tree"
+    git -C "$work/tree" init -q -b main
+    git -C "$work/tree" add -A
+    git -C "$work/tree" -c user.name=t -c user.email=t@localhost commit -q -m blueprints
+    git clone -q --bare "$work/tree" "$work/git/blueprints.git"
+    git_commit=$(git -C "$work/tree" rev-parse HEAD)
+    "$root/tests/lib/git-http-server" --root "$work/git" --host "$KASSETTE_HOST_IP" \
+        >"$work/git.port" &
+    eventually 10 "the Git server" test -s "$work/git.port"
+    read -r _ port <"$work/git.port"
+    git_url=http://$KASSETTE_HOST_IP:$port/blueprints.git
+}
+
+# backup_job EXPECTED-STATUS ARG...: `kassette backup --in-cluster`, Runs in namespace kassette.
+backup_job() {
+    local expected=$1
+    shift
+    KASSETTE_NAMESPACE=kassette KASSETTE_IMAGE=kassette.test/kassette:dev \
+        backup "$expected" --in-cluster --name "$ns" "$@"
+}
+
+# As backup_job, in the background.
+backup_job_start() {
+    KASSETTE_NAMESPACE=kassette KASSETTE_IMAGE=kassette.test/kassette:dev \
+        backup_start --in-cluster --name "$ns" "$@"
+}
+
+job_run_field() { k -n kassette get run "$ns" -o "jsonpath=$1"; }
+
+# The process of the engine in the Job's Pod, seen from here.
+job_engine() { pgrep -f "^/usr/bin/kassette run .* $ns\$"; }
+
+forget_job_run() { k -n kassette delete run "$ns" --ignore-not-found --wait=false >/dev/null; }

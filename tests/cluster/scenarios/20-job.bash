@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154
+# Runs as Jobs in the cluster, under the role of deploy/.
+
+test_job_with_blueprints_from_git() {
+    local before
+    forget_job_run
+    start_postgres db
+    pg_writer db-0 &
+    eventually 20 "the first rows" has_acks 100
+    before=$(acked)
+    serve_blueprints
+    backup_job 0 --source "$git_url" --ref main
+    touch "$work/stop"
+    equal "phase" "$(job_run_field '{.status.phase}')" Succeeded
+    equal "the commit of the blueprints" "$(job_run_field '{.status.blueprints.commit}')" "$git_commit"
+    restore_claims "$ns" db restored
+    start_postgres restored
+    [ "$(pg restored-0 'SELECT count(*) FROM a')" -ge "$before" ] || fail "rows are missing"
+    equal "rows of table b" "$(pg restored-0 'SELECT count(*) FROM b')" \
+        "$(pg restored-0 'SELECT max(id) FROM a')"
+    k -n kassette logs "job/$ns" | grep -q "backup started" || fail "the Job's log does not tell"
+    KASSETTE_NAMESPACE=kassette kassette logs "$ns" >"$work/logs"
+    says "$work/logs" "backup started"
+    forget_job_run
+}
+
+# Kills the engine of the Job when the Run's output says TEXT, and sees the successor through.
+kill_job_at() { # TEXT
+    eventually 30 "'$1'" output_has "$1"
+    kill -9 "$(job_engine)"
+    clear_faults
+    engine_ends 0
+    equal "phase" "$(job_run_field '{.status.phase}')" Succeeded
+    equal "condition Thawed" \
+        "$(job_run_field '{.status.conditions[?(@.type=="Thawed")].status}')" True
+    box_writes
+    KASSETTE_NAMESPACE=kassette nothing_left "$ns" 2
+    [ "$(k -n kassette get pods -l "job-name=$ns" -o name | wc -l)" -ge 2 ] || fail "no Pod was killed"
+}
+
+# The blueprint keeps the engine busy while it is loaded, before anything is frozen.
+test_job_killed_before_the_freeze() {
+    forget_job_run
+    start_box 2
+    freezing_blueprint
+    sed -i '1s/^/local until_now = 0; for i = 1, 20000000 do until_now = until_now + i end\n/' \
+        "$work/blueprints/box/blueprint.lua"
+    serve_blueprints
+    backup_job_start --source "$git_url"
+    kill_job_at "Capture"
+    equal "attempts" "$(job_run_field '{.status.attempt}')" 1
+    forget_job_run
+}
+
+test_job_killed_in_the_freeze() {
+    forget_job_run
+    start_box 2
+    freezing_blueprint
+    serve_blueprints
+    set_faults cutDelayMs=6000
+    backup_job_start --source "$git_url"
+    kill_job_at "Snapshot"
+    equal "attempts" "$(job_run_field '{.status.attempt}')" 2
+    equal "the first attempt" "$(job_run_field '{.status.attempts[0].state}')" Abandoned
+    forget_job_run
+}
+
+test_job_killed_after_the_freeze() {
+    forget_job_run
+    start_box 2
+    freezing_blueprint
+    serve_blueprints
+    set_faults readyDelayMs=20000
+    backup_job_start --source "$git_url"
+    kill_job_at "Export"
+    equal "attempts" "$(job_run_field '{.status.attempt}')" 1
+    equal "times the application was thawed" "$(kn exec box-0 -- sh -c 'wc -l < /v0/thaws')" 1
+    forget_job_run
+}
