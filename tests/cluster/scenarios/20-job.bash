@@ -13,7 +13,7 @@ test_job_with_blueprints_from_git() {
     backup_job 0 --source "$git_url" --ref main
     touch "$work/stop"
     equal "phase" "$(job_run_field '{.status.phase}')" Succeeded
-    equal "the commit of the blueprints" "$(job_run_field '{.status.blueprints.commit}')" "$git_commit"
+    equal "the commit of the blueprints" "$(job_run_field '{.status.source.commit}')" "$git_commit"
     restore_claims "$ns" db restored
     start_postgres restored
     [ "$(pg restored-0 'SELECT count(*) FROM a')" -ge "$before" ] || fail "rows are missing"
@@ -25,9 +25,9 @@ test_job_with_blueprints_from_git() {
     forget_job_run
 }
 
-# Kills the engine of the Job when the Run's output says TEXT, and sees the successor through.
-kill_job_at() { # TEXT
-    eventually 30 "'$1'" output_has "$1"
+# Kills the engine of the Job when a condition is there, and sees the successor through.
+kill_job_when() { # COMMAND...
+    eventually 30 "the moment to kill" "$@"
     kill -9 "$(job_engine)"
     clear_faults
     engine_ends 0
@@ -48,7 +48,7 @@ test_job_killed_before_the_freeze() {
         "$work/blueprints/box/blueprint.lua"
     serve_blueprints
     backup_job_start --source "$git_url"
-    kill_job_at "Capture"
+    kill_job_when output_has Capture
     equal "attempts" "$(job_run_field '{.status.attempt}')" 1
     forget_job_run
 }
@@ -60,7 +60,7 @@ test_job_killed_in_the_freeze() {
     serve_blueprints
     set_faults cutDelayMs=6000
     backup_job_start --source "$git_url"
-    kill_job_at "Snapshot"
+    kill_job_when kn exec box-0 -- test -e /v0/frozen
     equal "attempts" "$(job_run_field '{.status.attempt}')" 2
     equal "the first attempt" "$(job_run_field '{.status.attempts[0].state}')" Abandoned
     forget_job_run
@@ -73,7 +73,7 @@ test_job_killed_after_the_freeze() {
     serve_blueprints
     set_faults readyDelayMs=20000
     backup_job_start --source "$git_url"
-    kill_job_at "Export"
+    kill_job_when output_has Export
     equal "attempts" "$(job_run_field '{.status.attempt}')" 1
     equal "times the application was thawed" "$(kn exec box-0 -- sh -c 'wc -l < /v0/thaws')" 1
     forget_job_run
