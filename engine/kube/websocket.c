@@ -212,11 +212,12 @@ int kst_websocket_turn(struct kst_websocket *self, struct kst_err **err)
     send_frames(self);
     int received = wslay_event_recv(self->frames);
     bool closed = wslay_event_get_close_received(self->frames);
-    /* libwslay stops to read where a frame is against the rules; the close that it then queues
-     * may find no room. */
-    bool broken = received == 0 && !closed && !wslay_event_get_read_enabled(self->frames);
+    /* Where a frame is against the rules, libwslay fails, or stops to read (the close that it then
+     * queues may find no room). */
+    bool broken = !closed && !self->ended &&
+                  (received < 0 || !wslay_event_get_read_enabled(self->frames));
     send_frames(self); /* a pong, an answer to a close */
-    self->ended = self->ended || received < 0 || closed || broken;
+    self->ended = self->ended || closed || broken;
     if (broken)
         return kst_err_set(err, KST_E_PROTOCOL,
                            "%s: the server sent what is no WebSocket frame, or a message of more "

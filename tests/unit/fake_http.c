@@ -64,6 +64,15 @@ static bool send_answer(int fd, struct fake_http_answer *answer)
         reset(fd);
         return false;
     }
+    if (answer->talk) {
+        kst_auto_buf head = KST_BUF_INIT(REQUEST_BYTES);
+        kst_buf_addf(&head, "HTTP/1.1 %d Scripted\r\n%s\r\n", answer->status,
+                     answer->headers ? answer->headers : "");
+        if (answer->status)
+            send_all(fd, head.data, head.len);
+        answer->talk(answer->talk_arg, fd);
+        return false;
+    }
     size_t len = answer->body ? strlen(answer->body) : 0;
     kst_auto_buf head = KST_BUF_INIT(REQUEST_BYTES);
     kst_buf_addf(&head, "HTTP/1.1 %d Scripted\r\nContent-Type: %s\r\n%s", answer->status,

@@ -35,6 +35,10 @@ struct fake_http_answer {
     char *body;               /* freed by the server; may be NULL */
     int delay_ms;
     enum fake_http_way way;
+    /* Where set, it has the connection from here on, after the headers (with status 0: instead of
+     * any answer), until it returns. */
+    void (*talk)(void *arg, int fd);
+    void *talk_arg;
 };
 
 /* Called in the server's thread, one request at a time. */
