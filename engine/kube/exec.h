@@ -4,6 +4,10 @@
  * stdin), else v4.channel.k8s.io. Framing is libwslay's (RFC 6455).
  * https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets
  *
+ * What no client can mend: containerd ends a command's stdin as soon as the command has closed one
+ * of its outputs ("exec psql 2>/dev/null" reads an early end of file), and does not tell the end of
+ * a command while input that it left unread fills the pipes. kubectl sees the same.
+ *
  * An exec may outlive the fiber that opened it, but one fiber at a time reads or writes it: a
  * second one gets KST_E_USAGE, and so does one that waits while another closes the exec.
  */
