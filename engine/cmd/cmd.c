@@ -22,7 +22,7 @@ const struct kst_command kst_commands[] = {
     {"run", "run NAME...", "execute Runs, or resume them", NULL, kst_cmd_run},
     {"cancel", "cancel NAME", "ask a Run to stop; it thaws and cleans up first", NULL,
      kst_cmd_cancel},
-    {"get", "get [NAME...]", "list Runs", NULL, kst_cmd_get},
+    {"get", "get [runs] [NAME...]", "list Runs", NULL, kst_cmd_get},
     {"describe", "describe NAME", "tell what happened in a Run", NULL, kst_cmd_describe},
     {"logs", "logs NAME", "show the log of a Run's Job", NULL, kst_cmd_logs},
     {"blueprint", "blueprint (list | show NAME)", "show blueprints and their parameters", NULL,
@@ -169,6 +169,14 @@ int kst_cmd_kube(struct kst_cmd *cmd, struct kst_kube **out, struct kst_err **er
     }
     *out = cmd->kube;
     return 0;
+}
+
+int kst_cmd_explain(int rc, struct kst_err **err)
+{
+    if (rc < 0 && err && *err && strcmp(kst_err_get_reason(*err), "NotServed") == 0 &&
+        strstr(kst_err_message(*err), "run"))
+        kst_err_hint(err, "is Kassette installed in this cluster? kubectl apply -k deploy");
+    return rc;
 }
 
 char *kst_cmd_cache_dir(void)

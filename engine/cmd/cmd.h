@@ -54,6 +54,8 @@ int kst_cmd_parse(struct kst_cmd *cmd, const struct kst_option *own, struct kst_
 int kst_cmd_want_args(const struct kst_cmd *cmd, int min, int max, struct kst_err **err);
 /* The client; made (and the configuration read) at the first call. */
 int kst_cmd_kube(struct kst_cmd *cmd, struct kst_kube **out, struct kst_err **err);
+/* Adds to the error of a request about Runs that they may not be installed; returns `rc`. */
+int kst_cmd_explain(int rc, struct kst_err **err);
 /* Where Git sources are cached: $XDG_CACHE_HOME/kassette/sources, ~/.cache/…, or /tmp/…; the caller
  * frees it. */
 char *kst_cmd_cache_dir(void);

@@ -157,6 +157,17 @@ static int get(struct kst_cmd *cmd, const char *selector, struct kst_err **err)
     return 0;
 }
 
+/* "get runs" and "get run NAME", as people are used to from kubectl. */
+static bool is_kind(const char *word)
+{
+    static const char *const words[] = {"run", "runs", "run.kassette.io", "runs.kassette.io"};
+    for (size_t i = 0; i < KST_ARRAY_LEN(words); i++) {
+        if (strcmp(word, words[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 int kst_cmd_get(struct kst_cmd *cmd, struct kst_err **err)
 {
     const char *selector = NULL;
@@ -172,5 +183,7 @@ int kst_cmd_get(struct kst_cmd *cmd, struct kst_err **err)
         return 0;
     if (all)
         cmd->ns = NULL;
+    if (rc == 0 && cmd->args[0] && is_kind(cmd->args[0]))
+        cmd->args++;
     return rc < 0 ? rc : get(cmd, selector, err);
 }

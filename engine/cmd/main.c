@@ -29,7 +29,7 @@ struct program {
 static int enter(void *arg, struct kst_err **err)
 {
     struct program *program = arg;
-    return program->command->run(&program->cmd, err);
+    return kst_cmd_explain(program->command->run(&program->cmd, err), err);
 }
 
 /* A wish to stop: runs thaw and clean up before they end; anything else ends at once. */
