@@ -263,12 +263,16 @@ int kst_exec_close_stdin(struct kst_exec *self, struct kst_err **err)
                            "%s: the API server speaks v4.channel.k8s.io, which cannot end a "
                            "command's input alone",
                            self->what);
+    int rc = enter(self, err); /* else this could take in what a reader waits for */
+    if (rc < 0)
+        return rc;
     if (self->stdin_ && !self->stdin_closed && !self->end) {
         const unsigned char stream = STDIN;
         kst_websocket_queue(self->socket, CLOSE, &stream, 1);
         turn(self); /* what does not go at once goes with the next read */
     }
     self->stdin_closed = true;
+    leave(self);
     return 0;
 }
 

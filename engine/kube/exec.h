@@ -34,7 +34,8 @@ struct kst_exec_request {
 
 enum kst_exec_stream { KST_EXEC_STDOUT = 1, KST_EXEC_STDERR = 2 };
 
-/* Yields until the command was started. An exec is never repeated once it may have started.
+/* Yields until the server agreed to run the command (that it could not be run may be told at the
+ * end only: kst_exec_status()). An exec is never repeated once it may have started.
  * KST_E_NOT_FOUND (Pod, container), KST_E_FORBIDDEN, KST_E_INVALID (container not running),
  * KST_E_UNREACHABLE, … */
 int kst_exec_open(struct kst_kube *kube, const struct kst_exec_request *request,
@@ -44,7 +45,8 @@ int kst_exec_open(struct kst_kube *kube, const struct kst_exec_request *request,
 int kst_exec_write(struct kst_exec *self, const void *data, size_t len, int64_t deadline_ms,
                    struct kst_err **err);
 /* Ends the command's stdin. With v4, which cannot say that, KST_E_INVALID: then write what makes
- * the command end, or close the whole. Never yields. */
+ * the command end, or close the whole. KST_E_USAGE while another fiber uses the exec. Never yields.
+ */
 int kst_exec_close_stdin(struct kst_exec *self, struct kst_err **err);
 /* Yields until output arrived: appended to `out` (whose cap holds the sender back: what does not
  * fit stays for the next call; a full buffer is KST_E_LIMIT); *stream says which. Returns the

@@ -712,9 +712,25 @@ static int misuse(struct kst_kube *kube, void *arg, struct kst_err **err)
     return 0;
 }
 
+static int close_stdin_beside_a_reader(struct kst_kube *kube, void *arg, struct kst_err **err)
+{
+    struct session session = {.kube = kube};
+    assert_int_equal(open_it(&session, err), 0);
+    struct kst_fiber *reader = kst_fiber_spawn(kst_kube_loop(kube), "read", read_for_ever,
+                                               &session);
+    kst_sleep_ms(20, NULL);
+    assert_int_equal(kst_exec_close_stdin(session.exec, NULL), KST_E_USAGE);
+    kst_fiber_cancel(reader);
+    assert_int_equal(kst_fiber_join(reader, NULL), KST_E_CANCELLED);
+    assert_int_equal(kst_exec_close_stdin(session.exec, err), 0);
+    kst_exec_close(session.exec);
+    return 0;
+}
+
 static void several_fibers(void **unused)
 {
     play_talk(listen_only, V4, misuse);
+    play_talk(listen_only, V5, close_stdin_beside_a_reader);
 }
 
 /* A command that never reads: the writer waits, and can be told to stop. */
