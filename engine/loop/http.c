@@ -260,6 +260,8 @@ int kst_transfer_start(struct kst_loop *loop, const struct kst_http_request *req
         curl_easy_setopt(self->easy, CURLOPT_CONNECT_ONLY, 1L);
         curl_easy_setopt(self->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
         curl_easy_setopt(self->easy, CURLOPT_FRESH_CONNECT, 1L);
+        /* Also to http://: what is spoken is not HTTP that a proxy would understand. */
+        curl_easy_setopt(self->easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
     } else {
         curl_easy_setopt(self->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
         curl_easy_setopt(self->easy, CURLOPT_PIPEWAIT, 1L);
