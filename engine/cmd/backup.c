@@ -57,6 +57,17 @@ static int add_params(struct kst_json *spec, const struct kst_list *params, stru
     return 0;
 }
 
+/* A duration of an option, checked before anything is created. */
+static int check_duration(const char *option, const char *text, struct kst_err **err)
+{
+    long long ms = 0;
+    if (!text || (kst_parse_duration_ms(text, &ms) && ms > 0))
+        return 0;
+    return kst_err_set(err, KST_E_USAGE,
+                       "option --%s: expected a duration such as 30s or 5m, found '%s'", option,
+                       text);
+}
+
 static void add_source(struct kst_json *spec, const struct options *options)
 {
     if (!options->source && !options->directory)
@@ -91,12 +102,17 @@ static int make_run(const struct kst_cmd *cmd, const struct options *options,
                       kst_json_from_str(options->namespaces.items[i]));
     add_source(spec, options);
     long long attempts;
-    if (options->attempts && !kst_parse_int(options->attempts, &attempts))
-        return kst_err_set(err, KST_E_USAGE, "option --attempts: expected a number, found '%s'",
+    if (options->attempts && (!kst_parse_int(options->attempts, &attempts) || attempts < 1))
+        return kst_err_set(err, KST_E_USAGE,
+                           "option --attempts: expected a number above 0, found '%s'",
                            options->attempts);
     if (options->attempts)
         kst_json_set_int(spec, "attempts", attempts);
-    int rc = add_params(spec, &options->params, err);
+    int rc = check_duration("max-freeze", options->max_freeze, err);
+    if (rc == 0)
+        rc = check_duration("ready-timeout", options->ready_timeout, err);
+    if (rc == 0)
+        rc = add_params(spec, &options->params, err);
     if (rc == 0)
         *out = kst_take(run);
     return rc;
@@ -278,6 +294,7 @@ int kst_cmd_backup(struct kst_cmd *cmd, struct kst_err **err)
          "the Job's image (default: $KASSETTE_IMAGE)"},
         {0, NULL, NULL, KST_OPTION_FLAG, NULL, NULL},
     };
+    cmd->patient = true;
     int rc = kst_cmd_parse(cmd, table, err);
     if (rc == 0)
         rc = backup(cmd, &options, err);

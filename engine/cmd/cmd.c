@@ -14,8 +14,9 @@
 #include "base/yaml.h"
 #include "kube/client.h"
 #include "kube/config.h"
+#include "kube/resource.h"
 
-enum { MAX_OUTPUT_BYTES = 512 * 1024 * 1024 };
+enum { MAX_OUTPUT_BYTES = 512 * 1024 * 1024, PATIENCE_MS = 5000 };
 
 const struct kst_command kst_commands[] = {
     {"backup", "backup NAMESPACE [-l SELECTOR]", "back up an application", NULL, kst_cmd_backup},
@@ -150,6 +151,22 @@ int kst_cmd_want_args(const struct kst_cmd *cmd, int min, int max, struct kst_er
     return KST_E_USAGE;
 }
 
+/* A kubeconfig that is wrong is wrong usage: its own code would say that something failed. */
+static int load_config(struct kst_cmd *cmd, const struct kst_kube_config_options *options,
+                       struct kst_err **err)
+{
+    struct kst_err *cause = NULL;
+    int rc = kst_kube_config_load(options, &cmd->config, &cause);
+    if (rc == KST_E_PARSE || rc == KST_E_INVALID || rc == KST_E_NOT_FOUND) {
+        rc = kst_err_set(err, KST_E_USAGE, "%s", kst_err_message(cause));
+        if (kst_err_get_hint(cause))
+            kst_err_hint(err, "%s", kst_err_get_hint(cause));
+        kst_err_free(cause);
+        return rc;
+    }
+    return rc < 0 ? kst_err_move(err, &cause) : 0;
+}
+
 int kst_cmd_kube(struct kst_cmd *cmd, struct kst_kube **out, struct kst_err **err)
 {
     if (!cmd->kube) {
@@ -162,10 +179,12 @@ int kst_cmd_kube(struct kst_cmd *cmd, struct kst_kube **out, struct kst_err **er
             .as = cmd->as,
             .as_groups = cmd->as_groups.items,
         };
-        int rc = kst_kube_config_load(&options, &cmd->config, err);
+        int rc = load_config(cmd, &options, err);
         if (rc < 0)
             return rc;
         cmd->kube = kst_kube_new(cmd->loop, cmd->config);
+        if (!cmd->patient)
+            kst_kube_set_patience_ms(cmd->kube, PATIENCE_MS);
     }
     *out = cmd->kube;
     return 0;
@@ -173,8 +192,9 @@ int kst_cmd_kube(struct kst_cmd *cmd, struct kst_kube **out, struct kst_err **er
 
 int kst_cmd_explain(int rc, struct kst_err **err)
 {
-    if (rc < 0 && err && *err && strcmp(kst_err_get_reason(*err), "NotServed") == 0 &&
-        strstr(kst_err_message(*err), "run"))
+    const char *message = err && *err ? kst_err_message(*err) : "";
+    if (rc == KST_E_NOT_FOUND && strstr(message, "does not serve it") &&
+        strstr(message, kst_res_runs.plural))
         kst_err_hint(err, "is Kassette installed in this cluster? kubectl apply -k deploy");
     return rc;
 }

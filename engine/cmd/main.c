@@ -60,6 +60,8 @@ static int report(const struct kst_cmd *cmd, int rc, const struct kst_err *err)
         if (hint)
             fprintf(stderr, "hint: %s\n", hint);
     }
+    if (strcmp(kst_err_get_reason(err), "Unauthorized") == 0)
+        return KST_EXIT_UNREACHABLE; /* credentials that are no good reach nothing */
     return kst_err_exit(kst_err_code(err) ? kst_err_code(err) : rc);
 }
 

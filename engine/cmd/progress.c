@@ -73,7 +73,10 @@ static void on_note(void *arg, const struct kst_run *run, enum kst_note note, co
         break;
     case KST_NOTE_THAWED:
         kst_duration_format(kst_json_path_int(detail, "durationMs", 0), took);
-        say(self, run, "\033[36m", "  the application runs on; it was frozen for %s", took);
+        if (text)
+            say(self, run, "\033[31m", "  %s", text);
+        else
+            say(self, run, "\033[36m", "  the application runs on; it was frozen for %s", took);
         break;
     case KST_NOTE_READY:
         say(self, run, NULL, "  volume %s is ready to be restored (VolumeSnapshot %s)", text,

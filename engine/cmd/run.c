@@ -59,6 +59,7 @@ int kst_cmd_run(struct kst_cmd *cmd, struct kst_err **err)
         {0, NULL, NULL, KST_OPTION_FLAG, NULL, NULL},
     };
     struct kst_kube *kube = NULL;
+    cmd->patient = true;
     int rc = kst_cmd_parse(cmd, table, err);
     if (rc > 0)
         return 0;

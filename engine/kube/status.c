@@ -95,7 +95,6 @@ static int not_found(const struct kst_kube_about *about, const struct kst_json *
     if (!name) {
         kst_err_set(err, KST_E_NOT_FOUND, "%s: the server does not serve it (%s)", action,
                     *message ? message : "404");
-        kst_err_reason(err, "NotServed");
         kst_err_hint(err, "Is its CustomResourceDefinition or API installed? kubectl "
                           "api-resources shows what is");
         return KST_E_NOT_FOUND;

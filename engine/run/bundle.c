@@ -109,7 +109,9 @@ int kst_bundle_open(struct kst_run *run, struct kst_bundle **out, struct kst_err
                                            kst_embedded_count, "blueprints");
     const struct kst_json *spec = kst_json_get(kst_journal_spec(run->journal), "source");
     const char *dir = kst_json_path_str(spec, "directory");
-    int rc = read_store(self, run, err);
+    /* A Run that does not exist yet has no predecessor. */
+    bool exists = kst_json_path_str(kst_journal_object(run->journal), "metadata.uid") != NULL;
+    int rc = exists ? read_store(self, run, err) : 0;
     if (rc == 0 && !self->stored && dir)
         rc = kst_source_open_dir(dir, 0, &self->source, err);
     else if (rc == 0 && !self->stored && kst_json_path_str(spec, "url"))

@@ -248,6 +248,12 @@ static bool lost_its_session(const struct kst_err *error)
     return strcmp(kst_err_get_reason(error), "SessionClosed") == 0;
 }
 
+/* A workload that has no Pods has no process that could be frozen. */
+static bool has_no_pods(const struct kst_err *error)
+{
+    return strcmp(kst_err_get_reason(error), "NoPods") == 0;
+}
+
 /* What no answer of the application itself was: it is tried until the cluster is back. */
 static bool is_transport(int code)
 {
@@ -269,6 +275,9 @@ static size_t settle(struct kst_run *run, struct call *calls, size_t count, stru
             /* The lock went with its connection: thawed, but what was cut is worth nothing. */
             binding_of(call)->thawed = true;
             give_up(run, &call->error);
+        } else if (has_no_pods(call->error)) {
+            binding_of(call)->thawed = true;
+            give_up(run, &call->error); /* whatever was cut, its post-hook has not seen it */
         } else if (is_transport(kst_err_code(call->error)) || call->tries < THAW_TRIES) {
             kst_log(KST_LOG_WARN, "post-hook failed, trying again", "run", run->name, "workload",
                     kst_binding_workload(binding_of(call)), "error", kst_err_message(call->error),
@@ -369,7 +378,7 @@ static int thaw(struct kst_run *run, bool after_export, struct kst_err **err)
 }
 
 /* What the freeze was like, into the attempt and the status. */
-static void record_freeze(struct kst_run *run)
+static void record_freeze(struct kst_run *run, const struct kst_err *failed)
 {
     struct kst_json *row = attempt_row(run);
     run->freeze_ended_us = kst_now_us();
@@ -379,7 +388,7 @@ static void record_freeze(struct kst_run *run)
     struct kst_json *freeze = kst_json_make("{'startedAt':%s,'endedAt':%s,'durationMs':%L}",
                                             kst_json_path_str(row, "frozenAt"),
                                             kst_json_path_str(row, "thawedAt"), took_ms);
-    kst_run_note(run, KST_NOTE_THAWED, NULL, freeze);
+    kst_run_note(run, KST_NOTE_THAWED, failed ? kst_err_message(failed) : NULL, freeze);
     kst_json_set(kst_journal_status(run->journal), "freeze", freeze);
 }
 
@@ -448,7 +457,7 @@ int kst_freeze_enter_post_hook(struct kst_run *run, enum kst_phase *next, struct
 {
     struct kst_err *failed = NULL;
     thaw(run, false, &failed);
-    record_freeze(run);
+    record_freeze(run, failed);
     kst_journal_forbid(run->journal, false);
     if (run->action->disarm)
         run->action->disarm(run);

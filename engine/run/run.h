@@ -67,7 +67,7 @@ enum kst_note {
     KST_NOTE_HOOK,  /* "pre_hook StatefulSet/db" … with detail {durationMs, error} */
     KST_NOTE_FROZEN,
     KST_NOTE_CUT,    /* text: the claim; detail: the volume's row */
-    KST_NOTE_THAWED, /* detail: {durationMs} */
+    KST_NOTE_THAWED, /* detail: {durationMs}; text: why a post-hook failed, or NULL */
     KST_NOTE_READY,  /* as CUT */
     KST_NOTE_LOG,    /* a blueprint's run:log */
     KST_NOTE_WARNING,

@@ -25,7 +25,7 @@ function App:pod()
     seen[#seen + 1] = pod.name .. " is " .. tostring(pod.phase)
   end
   native.fail {
-    reason = "PodNotReady",
+    reason = #pods > 0 and "PodNotReady" or "NoPods",
     message = ("%s/%s in %s has no Pod that is ready (%s)"):format(self.kind, self.name,
       self.namespace, #seen > 0 and table.concat(seen, ", ") or "it has no Pods"),
     hint = ("look at it with: kubectl -n %s describe pods"):format(self.namespace),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 # The applications of the scenarios, and their clients. Sourced by `scenario`.
 
 ready() { # STATEFULSET
