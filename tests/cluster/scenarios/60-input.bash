@@ -108,7 +108,7 @@ test_unknown_ref_and_unreachable_git() {
 test_rbac_rule_is_missing() {
     start_box 1
     kn create serviceaccount poor >/dev/null
-    refuses 1 "forbidden" "poor" "pods" -- \
+    refuses 1 "not allowed to list" "poor" "hint:" -- \
         kassette backup "$ns" --dry-run --as "system:serviceaccount:$ns:poor"
 }
 
