@@ -15,15 +15,48 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/mem.h"
 
-enum { OPEN_FILES = 32, LINK_BYTES = 4096, BTRFS_ROOT_INODE = 256 };
+enum { OPEN_FILES = 32, LINK_BYTES = 4096, BTRFS_ROOT_INODE = 256, NAME_BYTES = 200 };
 
 static int failed(struct kst_err **err, const char *doing, const char *path)
 {
     int code = errno == ENOENT ? KST_E_NOT_FOUND : errno == EEXIST ? KST_E_EXISTS : KST_E_IO;
     return kst_err_set(err, code, "%s %s: %s", doing, path, strerror(errno));
+}
+
+/* ---- Names ---- */
+
+/* A handle comes from an object that anybody may have written: it must never lead elsewhere. */
+bool kst_storage_is_name(const char *name)
+{
+    size_t len = name ? strlen(name) : 0;
+    if (len == 0 || len > NAME_BYTES || name[0] == '.')
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", name[i]))
+            return false;
+    }
+    return true;
+}
+
+int kst_storage_path(const char *directory, const char *name, char **path, struct kst_err **err)
+{
+    if (!kst_storage_is_name(name))
+        return kst_err_set(err, KST_E_INVALID, "'%.100s' is no name of a volume or snapshot",
+                           name ? name : "");
+    *path = kst_asprintf("%s/%s", directory, name);
+    return 0;
+}
+
+bool kst_storage_owns(const char *directory, const char *path)
+{
+    size_t len = strlen(directory);
+    return path && strncmp(path, directory, len) == 0 && path[len] == '/' &&
+           kst_storage_is_name(path + len + 1);
 }
 
 /* ---- btrfs ---- */
@@ -160,10 +193,33 @@ static int copy_link(const char *from, const char *to)
     return symlink(target, to);
 }
 
+/* The owner before the mode: a change of the owner takes set-user-ID away. */
+static int copy_attributes(const char *to, const struct stat *info)
+{
+    if (lchown(to, info->st_uid, info->st_gid) < 0 && errno != EPERM)
+        return -1;
+    const struct timespec times[2] = {info->st_atim, info->st_mtim};
+    if (!S_ISLNK(info->st_mode) && chmod(to, info->st_mode & 07777) < 0)
+        return -1;
+    return utimensat(AT_FDCWD, to, times, AT_SYMLINK_NOFOLLOW) < 0 && errno != EPERM ? -1 : 0;
+}
+
+/* What nftw() could not look at: gone meanwhile, or a hole that the copy must not have. */
+static int check_unreadable(const char *path)
+{
+    struct stat info;
+    if (lstat(path, &info) < 0)
+        return errno == ENOENT ? 0 : -1;
+    errno = EACCES;
+    return -1;
+}
+
 static int copy_one(const char *path, const struct stat *info, int type, struct FTW *level)
 {
     kst_auto_free char *to = kst_asprintf("%s%s", walk.to, path + strlen(walk.from));
     int rc = 0;
+    if (type == FTW_DNR || type == FTW_NS)
+        return check_unreadable(path);
     if (S_ISDIR(info->st_mode))
         rc = mkdir(to, 0700);
     else if (S_ISLNK(info->st_mode))
@@ -176,12 +232,17 @@ static int copy_one(const char *path, const struct stat *info, int type, struct 
         return 0; /* sockets belong to a process, devices to a machine */
     if (rc < 0)
         return errno == ENOENT ? 0 : -1; /* it was removed meanwhile */
-    if (lchown(to, info->st_uid, info->st_gid) < 0 && errno != EPERM)
-        return -1;
-    const struct timespec times[2] = {info->st_atim, info->st_mtim};
-    if (!S_ISLNK(info->st_mode) && chmod(to, info->st_mode & 07777) < 0)
-        return -1;
-    return utimensat(AT_FDCWD, to, times, AT_SYMLINK_NOFOLLOW) < 0 && errno != EPERM ? -1 : 0;
+    return S_ISDIR(info->st_mode) ? 0 : copy_attributes(to, info);
+}
+
+/* Those of directories come last: a read-only one must be filled first, and filling sets its time.
+ */
+static int copy_directory(const char *path, const struct stat *info, int type, struct FTW *level)
+{
+    kst_auto_free char *to = kst_asprintf("%s%s", walk.to, path + strlen(walk.from));
+    if (type != FTW_DP || copy_attributes(to, info) == 0)
+        return 0;
+    return errno == ENOENT ? 0 : -1;
 }
 
 static int cut_by_copy(const char *from, const char *to, struct kst_err **err)
@@ -191,12 +252,20 @@ static int cut_by_copy(const char *from, const char *to, struct kst_err **err)
         return failed(err, "cut volume", from);
     if (lstat(to, &info) == 0)
         return kst_err_set(err, KST_E_EXISTS, "cut volume into %s: it exists already", to);
+    /* Under its own name only when it is whole: a copy that was killed must not be taken for one.
+     */
+    kst_auto_free char *partial = kst_asprintf("%s.partial", to);
+    int rc = kst_storage_remove(partial, err);
+    if (rc < 0)
+        return rc;
     walk.from = from;
-    walk.to = to;
-    if (nftw(from, copy_one, OPEN_FILES, FTW_PHYS) == 0)
+    walk.to = partial;
+    if (nftw(from, copy_one, OPEN_FILES, FTW_PHYS) == 0 &&
+        nftw(from, copy_directory, OPEN_FILES, FTW_PHYS | FTW_DEPTH) == 0 &&
+        rename(partial, to) == 0)
         return 0;
-    int rc = failed(err, "copy volume", from);
-    kst_storage_remove(to, NULL);
+    rc = failed(err, "copy volume", from);
+    kst_storage_remove(partial, NULL);
     return rc;
 }
 
@@ -206,11 +275,40 @@ int kst_storage_cut(const char *from, const char *to, bool read_only, struct kst
                               : cut_by_copy(from, to, err);
 }
 
+/* Directories must be readable and writable for their content to be removed. */
+static int open_up(const char *path, const struct stat *info, int type, struct FTW *level)
+{
+    if ((type != FTW_D && type != FTW_DNR) || (info->st_mode & 0700) == 0700)
+        return 0;
+    if (chmod(path, 0700) < 0)
+        return 0; /* the removal says why */
+    return type == FTW_DNR ? nftw(path, open_up, OPEN_FILES, FTW_PHYS) : 0;
+}
+
 static int remove_one(const char *path, const struct stat *info, int type, struct FTW *level)
 {
-    if (S_ISDIR(info->st_mode) && chmod(path, 0700) < 0 && errno != ENOENT)
-        return -1;
     return remove(path) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+static int remove_tree(const char *path)
+{
+    int rc = nftw(path, open_up, OPEN_FILES, FTW_PHYS);
+    return rc != 0 ? rc : nftw(path, remove_one, OPEN_FILES, FTW_PHYS | FTW_DEPTH);
+}
+
+/* Who is not root may not destroy a subvolume, but empty it and remove the directory. */
+static int remove_subvolume(const char *path)
+{
+    if (subvolume_ioctl(BTRFS_IOC_SNAP_DESTROY, path, 0, 0) == 0)
+        return 0;
+    if (errno != EPERM && errno != EACCES)
+        return -1;
+    int volume = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    uint64_t writable = 0;
+    int rc = volume < 0 ? -1 : ioctl(volume, BTRFS_IOC_SUBVOL_SETFLAGS, &writable);
+    if (volume >= 0)
+        close(volume);
+    return rc < 0 ? -1 : remove_tree(path);
 }
 
 int kst_storage_remove(const char *path, struct kst_err **err)
@@ -218,8 +316,7 @@ int kst_storage_remove(const char *path, struct kst_err **err)
     struct stat info;
     if (lstat(path, &info) < 0)
         return errno == ENOENT ? 0 : failed(err, "remove volume", path);
-    int rc = is_subvolume(path) ? subvolume_ioctl(BTRFS_IOC_SNAP_DESTROY, path, 0, 0)
-                                : nftw(path, remove_one, OPEN_FILES, FTW_PHYS | FTW_DEPTH);
+    int rc = is_subvolume(path) ? remove_subvolume(path) : remove_tree(path);
     return rc != 0 && errno != ENOENT ? failed(err, "remove volume", path) : 0;
 }
 
@@ -233,7 +330,7 @@ static int add_size(const char *path, const struct stat *info, int type, struct 
 int kst_storage_used(const char *path, int64_t *bytes, struct kst_err **err)
 {
     walk.bytes = 0;
-    if (nftw(path, add_size, OPEN_FILES, FTW_PHYS) < 0)
+    if (nftw(path, add_size, OPEN_FILES, FTW_PHYS) != 0)
         return failed(err, "measure volume", path);
     *bytes = walk.bytes;
     return 0;
@@ -264,4 +361,24 @@ bool kst_storage_parse_size(const char *text, int64_t *bytes)
         return true;
     }
     return false;
+}
+
+/* ---- Faults ---- */
+
+const char *kst_storage_fault(const struct kst_json *settings, const char *ns, const char *claim,
+                              const char *key)
+{
+    kst_auto_free char *own = kst_asprintf("%s.%s.%s", ns ? ns : "", claim ? claim : "", key);
+    const char *value = kst_json_str(kst_json_get(settings, own));
+    if (!value)
+        value = kst_json_str(kst_json_get(settings, key));
+    return value && *value && strcmp(value, "false") != 0 ? value : NULL;
+}
+
+int64_t kst_storage_fault_ms(const struct kst_json *settings, const char *ns, const char *claim,
+                             const char *key)
+{
+    const char *value = kst_storage_fault(settings, ns, claim, key);
+    long long ms = 0;
+    return value && kst_parse_int(value, &ms) && ms > 0 ? ms : 0;
 }
