@@ -155,9 +155,8 @@ test: ## everything that needs neither a network nor a cluster, with the sanitiz
 .PHONY: test-cluster
 test-cluster: ## the end-to-end scenarios, on a one-node Kubernetes or on $KUBECONFIG
 	@tests/deps tests/packages.txt $(wildcard tests/cluster/packages.txt)
-	+@$(MAKE) all
-	@if [ -x tests/cluster/run ]; then tests/cluster/run; else \
-		echo "make: tests/cluster/run: there are no scenarios in this tree" >&2; exit 1; fi
+	+@$(MAKE) all cluster-tools
+	@tests/cluster/run
 
 .PHONY: unit
 unit: $(unit_tests) ## the unit tests, built with the knobs given
@@ -244,13 +243,11 @@ developer-build: all $(test_sources:%.c=$(B)/%.o)
 .PHONY: demo
 demo: ## a database on a one-node cluster: backed up, destroyed, and brought back
 	@tests/deps tests/packages.txt $(wildcard tests/cluster/packages.txt)
-	+@$(MAKE) all
-	@if [ -x tests/cluster/demo ]; then tests/cluster/demo; else \
-		echo "make: tests/cluster/demo: there is no demo in this tree" >&2; exit 1; fi
+	+@$(MAKE) all cluster-tools
+	@tests/cluster/demo
 
 .PHONY: image
 image: all ## build the container image
-	@if [ -x deploy/build-image ]; then deploy/build-image; else \
-		echo "make: deploy/build-image: there is no image to build in this tree" >&2; exit 1; fi
+	@deploy/build-image
 
 -include $(patsubst %.o,%.d,$(library_objects) $(main_object) $(test_sources:%.c=$(B)/%.o))

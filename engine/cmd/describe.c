@@ -32,8 +32,9 @@ static void print_source(const struct kst_json *status)
     if (kst_json_path_str(source, "builtin"))
         printf("%-13s built in (%s)\n", "Source:", text_at(source, "builtin"));
     else
-        printf("%-13s %s %s, commit %s\n", "Source:", text_at(source, "url"),
-               text_at(source, "ref"), text_at(source, "commit"));
+        printf("%-13s %s%s%s, commit %s\n", "Source:", text_at(source, "url"),
+               kst_json_path_str(source, "ref") ? " " : "", text_at(source, "ref"),
+               text_at(source, "commit"));
 }
 
 static void print_freeze(const struct kst_json *status)

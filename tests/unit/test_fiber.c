@@ -45,8 +45,8 @@ static int say(void *arg, struct kst_err **err)
 
 static int two_side_by_side(void *arg, struct kst_err **err)
 {
-    struct kst_fiber *a = kst_fiber_spawn(loop, "a", say, "abc");
-    struct kst_fiber *b = kst_fiber_spawn(loop, "b", say, "123");
+    struct kst_fiber *a = kst_fiber_spawn(loop, "a", say, (char *)"abc");
+    struct kst_fiber *b = kst_fiber_spawn(loop, "b", say, (char *)"123");
     kst_fiber_join(b, NULL);
     return kst_fiber_join(a, NULL);
 }
@@ -66,7 +66,7 @@ static int fails(void *arg, struct kst_err **err)
 static void test_error_is_the_result(void **state)
 {
     kst_auto_err struct kst_err *err = NULL;
-    assert_int_equal(kst_loop_run(loop, "main", fails, "thing", &err), KST_E_NOT_FOUND);
+    assert_int_equal(kst_loop_run(loop, "main", fails, (char *)"thing", &err), KST_E_NOT_FOUND);
     assert_string_equal(kst_err_message(err), "no such thing");
 }
 
@@ -79,8 +79,8 @@ static int sleep_long(void *arg, struct kst_err **err)
 
 static int parent_of_sleeper(void *arg, struct kst_err **err)
 {
-    struct kst_fiber *child = kst_fiber_spawn(loop, "child", sleep_long, "child");
-    int rc = sleep_long("parent", err);
+    struct kst_fiber *child = kst_fiber_spawn(loop, "child", sleep_long, (char *)"child");
+    int rc = sleep_long((char *)"parent", err);
     assert_int_equal(kst_fiber_join(child, NULL), KST_E_CANCELLED);
     return rc;
 }
@@ -129,7 +129,7 @@ static void test_shield_hides_a_cancel(void **state)
 static int deadlines(void *arg, struct kst_err **err)
 {
     int64_t outer = kst_deadline_set(kst_deadline_in_ms(5));
-    struct kst_fiber *child = kst_fiber_spawn(loop, "child", sleep_long, "child");
+    struct kst_fiber *child = kst_fiber_spawn(loop, "child", sleep_long, (char *)"child");
     assert_int_equal(kst_fiber_join(child, NULL), KST_E_TIMEOUT);
     assert_int_equal(kst_sleep_ms(1, NULL), KST_E_TIMEOUT);
     kst_deadline_restore(outer);
@@ -227,9 +227,9 @@ static int group_fails(void *arg, struct kst_err **err)
 {
     struct kst_group *group = kst_group_new(loop, true);
     kst_group_limit(group, 2);
-    kst_group_spawn(group, "sleeper", sleep_long, "sleeper");
-    kst_group_spawn(group, "failing", fails, "group");
-    kst_group_spawn(group, "late", sleep_long, "late");
+    kst_group_spawn(group, "sleeper", sleep_long, (char *)"sleeper");
+    kst_group_spawn(group, "failing", fails, (char *)"group");
+    kst_group_spawn(group, "late", sleep_long, (char *)"late");
     int rc = kst_group_wait(group, err);
     assert_int_equal(kst_group_result(group, 0, NULL), KST_E_CANCELLED);
     assert_int_equal(kst_group_result(group, 2, NULL), KST_E_CANCELLED);
