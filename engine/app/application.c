@@ -257,5 +257,5 @@ int kst_application_find(struct kst_run *run, const struct kst_json *more_kinds,
     for (size_t i = 0; i < count; i++)
         kst_json_free(lists[i].items);
     free(lists);
-    return rc < 0 ? kst_err_wrap(err, "look at application %s", run->app_ns) : 0;
+    return rc < 0 ? kst_err_wrap(err, rc, "look at application %s", run->app_ns) : 0;
 }

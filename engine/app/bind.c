@@ -211,7 +211,7 @@ static int bind(struct kst_run *run, const struct kst_json *row, struct kst_json
     kst_json_push(bindings, out);
     kst_auto_json struct kst_json *resolved = NULL;
     rc = kst_blueprint_resolve_params(blueprint, kst_json_get(out, "params"), &resolved, err);
-    return rc < 0 ? kst_err_wrap(err, "%s/%s/%s", kind, run->app_ns, name) : 0;
+    return rc < 0 ? kst_err_wrap(err, rc, "%s/%s/%s", kind, run->app_ns, name) : 0;
 }
 
 static int check_used(const struct kst_run *run, const struct kst_json *used, struct kst_err **err)

@@ -102,7 +102,7 @@ static int open_watch(struct kst_cutter *self, struct kst_err **err)
         const struct kst_json *object = NULL;
         int rc = kst_watch_next(self->watch, KST_NEVER, &type, &object, err);
         if (rc < 0)
-            return kst_err_wrap(err, "watch VolumeSnapshots in %s", self->run->app_ns);
+            return kst_err_wrap(err, rc, "watch VolumeSnapshots in %s", self->run->app_ns);
         observe(self, object);
     }
     self->fiber = kst_fiber_spawn(self->run->loop, "cutter", follow, self);
@@ -361,7 +361,7 @@ int kst_snapshot_remove(struct kst_run *run, int64_t attempt, struct kst_err **e
         return 0;
     }
     if (rc < 0)
-        return kst_err_wrap(err, "remove the snapshots of attempt %lld", (long long)attempt);
+        return kst_err_wrap(err, rc, "remove the snapshots of attempt %lld", (long long)attempt);
     size_t count = kst_json_len(found);
     kst_auto_free struct removal *all = kst_calloc(count, sizeof(*all));
     struct kst_group *group = kst_group_new(run->loop, false);
@@ -371,6 +371,7 @@ int kst_snapshot_remove(struct kst_run *run, int64_t attempt, struct kst_err **e
     }
     rc = kst_group_wait(group, err);
     kst_group_free(group);
-    return rc < 0 ? kst_err_wrap(err, "remove the snapshots of attempt %lld", (long long)attempt)
-                  : 0;
+    return rc < 0
+               ? kst_err_wrap(err, rc, "remove the snapshots of attempt %lld", (long long)attempt)
+               : 0;
 }

@@ -206,7 +206,7 @@ static int plan_claim(const struct plan *plan, const struct kst_json *claim, str
     kst_auto_json struct kst_json *volume = NULL;
     int rc = kst_kube_get(run->kube, &kst_res_pvs, NULL, volume_name, &volume, err);
     if (rc < 0)
-        return kst_err_wrap(err, "PersistentVolumeClaim/%s/%s", run->app_ns, name);
+        return kst_err_wrap(err, rc, "PersistentVolumeClaim/%s/%s", run->app_ns, name);
     const char *storage_class = kst_json_path_str(claim, "spec.storageClassName");
     const struct kst_json *class_object = by_name(plan->storage_classes, storage_class);
     const char *driver = driver_of(volume, class_object), *class = NULL;

@@ -45,10 +45,10 @@ int kst_err_set(struct kst_err **err, int code, const char *format, ...)
     return code;
 }
 
-int kst_err_wrap(struct kst_err **err, const char *format, ...)
+int kst_err_wrap(struct kst_err **err, int code, const char *format, ...)
 {
-    if (!err || !*err)
-        return KST_E_FAILED;
+    if (code >= 0 || !err || !*err)
+        return code;
     va_list args;
     va_start(args, format);
     char *context = format_text(format, args);
@@ -57,7 +57,7 @@ int kst_err_wrap(struct kst_err **err, const char *format, ...)
     free(context);
     free((*err)->message);
     (*err)->message = message;
-    return (*err)->code;
+    return code;
 }
 
 void kst_err_reason(struct kst_err **err, const char *reason)

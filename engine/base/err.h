@@ -56,10 +56,11 @@ int kst_err_set(struct kst_err **err, int code, const char *format, ...)
 /* As kst_err_set(), with a va_list. */
 int kst_err_setv(struct kst_err **err, int code, const char *format, va_list args);
 
-/* Puts "context: " before the message of *err and returns the error's code (KST_E_FAILED where
- * *err is NULL, which happens only when the caller passed no address below). */
-int kst_err_wrap(struct kst_err **err, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* Puts "context: " before the message of *err and returns `code`, which is what the failed call
+ * returned: where the caller passed no address there is no error to ask. A code of 0 (or above)
+ * passes through, so `return kst_err_wrap(err, rc, …)` may end a function. */
+int kst_err_wrap(struct kst_err **err, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Sets the CamelCase reason (as in a Kubernetes condition) or the hint (what to do, a sentence)
  * of *err; a no-op where err or *err is NULL. The text is copied. */

@@ -175,7 +175,7 @@ static int start_job(struct kst_kube *kube, const struct kst_json *run, const ch
     kst_auto_json struct kst_json *job = kst_job_object(run, kst_job_image(image));
     int rc = kst_kube_create(kube, &kst_res_jobs, kst_json_path_str(run, "metadata.namespace"), job,
                              true, NULL, err);
-    return rc < 0 ? kst_err_wrap(err, "start the Job of Run %s",
+    return rc < 0 ? kst_err_wrap(err, rc, "start the Job of Run %s",
                                  kst_json_path_str(run, "metadata.name"))
                   : 0;
 }

@@ -94,7 +94,7 @@ int kst_source_credentials_set_file(struct kst_source_credentials *self, const c
     if (code == 0) {
         code = kst_source_credentials_set(self, key, text.data, text.len, err);
         if (code < 0)
-            kst_err_wrap(err, "%s", path);
+            kst_err_wrap(err, code, "%s", path);
     }
     release_secret(&text);
     return code;

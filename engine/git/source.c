@@ -60,11 +60,11 @@ const char *kst_source_root(const struct kst_source *self)
 static int in_source(const struct kst_source *self, int code, struct kst_err **err)
 {
     if (code < 0 && self->commit)
-        kst_err_wrap(err, "Git source %s at %.12s", self->url, self->commit);
+        kst_err_wrap(err, code, "Git source %s at %.12s", self->url, self->commit);
     else if (code < 0 && self->url)
-        kst_err_wrap(err, "folder %s", self->url);
+        kst_err_wrap(err, code, "folder %s", self->url);
     else if (code < 0)
-        kst_err_wrap(err, "built-in blueprints");
+        kst_err_wrap(err, code, "built-in blueprints");
     return code;
 }
 
@@ -156,7 +156,7 @@ static int run_helper(struct kst_loop *loop, const struct kst_git_request *reque
         };
         code = kst_child_run(loop, &child, &output, &errors, &status, err);
         if (code < 0)
-            kst_err_wrap(err, "Git source %s", shown);
+            kst_err_wrap(err, code, "Git source %s", shown);
     }
     kst_git_text_release(&input);
     if (code < 0)
@@ -180,7 +180,7 @@ static int check_spec(const struct kst_source_spec *spec, const char *shown, str
     }
     kst_auto_err struct kst_err *why = NULL;
     if (spec->path && kst_walk_check(spec->path, true, &why) < 0) {
-        kst_err_wrap(&why, "Git source %s", shown);
+        kst_err_wrap(&why, kst_err_code(why), "Git source %s", shown);
         return kst_err_move(err, &why);
     }
     return 0;

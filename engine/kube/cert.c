@@ -50,7 +50,7 @@ int kst_cert_check_pair(const char *cert_pem, const char *key_pem, struct kst_er
 {
     int rc = kst_cert_check(cert_pem, err);
     if (rc < 0) {
-        kst_err_wrap(err, "client certificate");
+        kst_err_wrap(err, rc, "client certificate");
         return rc;
     }
     bool has_pass_phrase = false;

@@ -70,7 +70,7 @@ static bool replace(char **held, char **fresh)
 static int wrap_field(const struct kst_kube_config *self, const char *field, int code,
                       struct kst_err **err)
 {
-    kst_err_wrap(err, "%s: %s", self->user_source, field);
+    kst_err_wrap(err, code, "%s: %s", self->user_source, field);
     return code;
 }
 
@@ -81,9 +81,9 @@ static int read_ca(struct kst_kube_config *self, bool *changed, struct kst_err *
     if (rc == 0 && ca)
         rc = kst_cert_check(ca, err);
     if (rc < 0) {
-        kst_err_wrap(err, "certificate-authority%s%s", self->ca.path ? " " : "-data",
+        kst_err_wrap(err, rc, "certificate-authority%s%s", self->ca.path ? " " : "-data",
                      self->ca.path ? self->ca.path : "");
-        kst_err_wrap(err, "context \"%s\"", self->context);
+        kst_err_wrap(err, rc, "context \"%s\"", self->context);
         return rc;
     }
     *changed = replace(&self->ca.text, &ca) || *changed;
@@ -102,7 +102,7 @@ static int read_pair(struct kst_kube_config *self, bool *changed, struct kst_err
     if (rc < 0)
         wrap_field(self, "client-key", rc, err);
     else if ((rc = kst_cert_check_pair(cert, key, err)) < 0)
-        kst_err_wrap(err, "%s", self->user_source);
+        kst_err_wrap(err, rc, "%s", self->user_source);
     if (rc == 0) {
         kst_log_secret(key, strlen(key));
         *changed = replace(&self->cert.text, &cert) || *changed;

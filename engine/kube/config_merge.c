@@ -109,7 +109,7 @@ int kst_kubeconfig_add_text(struct kst_json *merged, const char *file, struct ks
     kst_auto_json struct kst_json *root = NULL;
     int rc = kst_yaml_parse(text.data, text.len, &root, err);
     if (rc < 0) {
-        kst_err_wrap(err, "%s: not a kubeconfig", file);
+        kst_err_wrap(err, rc, "%s: not a kubeconfig", file);
         return rc;
     }
     return add_root(merged, file, root, err);
@@ -127,7 +127,7 @@ int kst_kubeconfig_add_file(struct kst_json *merged, const char *file, bool *fou
         return 0;
     }
     if (rc < 0) {
-        kst_err_wrap(&cause, "kubeconfig");
+        kst_err_wrap(&cause, rc, "kubeconfig");
         return kst_err_move(err, &cause);
     }
     return kst_kubeconfig_add_text(merged, file, kst_str_buf(&text), err);

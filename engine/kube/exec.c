@@ -186,7 +186,7 @@ static int wait_more(struct kst_exec *self, int64_t deadline_ms, struct kst_err 
         rc = 0;
     }
     if (rc == KST_E_TIMEOUT || rc == KST_E_CANCELLED)
-        kst_err_wrap(&cause, "%s", self->what);
+        kst_err_wrap(&cause, rc, "%s", self->what);
     return rc < 0 ? kst_err_move(err, &cause) : 0;
 }
 

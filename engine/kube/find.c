@@ -177,7 +177,7 @@ int kst_kube_find_resource(struct kst_kube *self, const char *name,
                            *name ? "a very long text" : "nothing");
     int rc = find(self, look_name, name, &found, &d, err);
     if (rc < 0) {
-        kst_err_wrap(err, "resource %s", name);
+        kst_err_wrap(err, rc, "resource %s", name);
         return rc;
     }
     if (!found) {
@@ -226,7 +226,7 @@ int kst_kube_find_kind(struct kst_kube *self, const char *api_version, const cha
     const struct kst_kube_resource *found = built_in(api_version, kind);
     int rc = found ? 0 : find(self, look_kind, &wanted, &found, &d, err);
     if (rc < 0) {
-        kst_err_wrap(err, "kind %s of %s", kind, api_version);
+        kst_err_wrap(err, rc, "kind %s of %s", kind, api_version);
         return rc;
     }
     if (!found) {

@@ -73,13 +73,13 @@ static enum next judge_failure(struct exchange *x, const struct kst_http_respons
     if (response->sent && !is_read(x->request->method))
         x->outcome.lost = true;
     if (code == KST_E_LIMIT) {
-        kst_err_wrap(cause, "%s", x->about.what ? x->about.what : x->request->path);
+        kst_err_wrap(cause, code, "%s", x->about.what ? x->about.what : x->request->path);
         return FAIL;
     }
     if (code != KST_E_UNREACHABLE && code != KST_E_CLOSED && code != KST_E_TIMEOUT)
         return FAIL;
     if (code == KST_E_TIMEOUT && kst_fiber_check(NULL) < 0) {
-        kst_err_wrap(cause, "%s", x->about.what ? x->about.what : x->request->path);
+        kst_err_wrap(cause, code, "%s", x->about.what ? x->about.what : x->request->path);
         return FAIL;
     }
     kst_kube_transport_error(x->kube, &x->about, response->sent, cause);

@@ -507,7 +507,7 @@ static int read_head(struct kst_websocket *self, int64_t deadline_ms, size_t *he
             return not_http(self, err);
         int rc = read_more(self, HEAD_BYTES, deadline_ms, err);
         if (rc == KST_E_PROTOCOL)
-            kst_err_wrap(err, "%s", self->what);
+            kst_err_wrap(err, rc, "%s", self->what);
         if (rc < 0)
             return rc;
     }
@@ -593,7 +593,7 @@ static bool may_try_again(struct kst_kube *kube, const struct kst_kube_about *ab
 {
     if (kst_fiber_check(NULL) < 0) {
         if (rc == KST_E_TIMEOUT || rc == KST_E_CANCELLED)
-            kst_err_wrap(cause, "%s: start a command", about->what);
+            kst_err_wrap(cause, rc, "%s: start a command", about->what);
         return false;
     }
     if (attempt->status == 401 && !*renewed) {

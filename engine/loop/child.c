@@ -280,7 +280,7 @@ int kst_child_run(struct kst_loop *loop, const struct kst_child_request *request
     rc = converse(&child, output, errors, err);
     kst_deadline_restore(outer);
     if (rc < 0) {
-        kst_err_wrap(err, "run %s", child.name);
+        kst_err_wrap(err, rc, "run %s", child.name);
         end(&child);
     }
     *status = reap(child.pid);

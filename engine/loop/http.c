@@ -450,7 +450,7 @@ int kst_http_do(struct kst_loop *loop, const struct kst_http_request *request,
         rc = kst_transfer_error(transfer, err);
     if (rc == KST_E_TIMEOUT && !response->sent) {
         kst_auto_free char *server = server_of(transfer);
-        kst_err_wrap(err, "connect to %s", server);
+        kst_err_wrap(err, rc, "connect to %s", server);
     }
     if (rc < 0)
         response->status = 0;

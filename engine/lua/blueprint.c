@@ -152,7 +152,7 @@ static int read_regex(const struct kst_blueprint *self, const struct kst_json *m
     int rc = kst_regex_new(text, strlen(text), 0, out, err);
     if (rc < 0) {
         kst_err_reason(err, "BlueprintInvalid");
-        return kst_err_wrap(err, "%s: field match.%s", self->path, field);
+        return kst_err_wrap(err, rc, "%s: field match.%s", self->path, field);
     }
     return 0;
 }
@@ -389,7 +389,7 @@ int kst_blueprint_matches(const struct kst_blueprint *self, const struct kst_jso
     if (rc == 0 && holds && self->image)
         rc = image_matches(self, workload, &holds, err);
     if (rc < 0)
-        return kst_err_wrap(err, "match rule of blueprint %s", kst_blueprint_name(self));
+        return kst_err_wrap(err, rc, "match rule of blueprint %s", kst_blueprint_name(self));
     *matches = holds;
     return 0;
 }
@@ -398,5 +398,5 @@ int kst_blueprint_resolve_params(const struct kst_blueprint *self, const struct 
                                  struct kst_json **out, struct kst_err **err)
 {
     int rc = kst_params_resolve(self->params, given, out, err);
-    return rc < 0 ? kst_err_wrap(err, "blueprint %s", kst_blueprint_name(self)) : 0;
+    return rc < 0 ? kst_err_wrap(err, rc, "blueprint %s", kst_blueprint_name(self)) : 0;
 }

@@ -238,7 +238,7 @@ static int call_native(lua_State *L)
     if (rc == 0)
         rc = entry->native->call(entry->ctx, args, &result, &err);
     else
-        kst_err_wrap(&err, "%s", entry->native->name);
+        kst_err_wrap(&err, rc, "%s", entry->native->name);
     kst_json_free(args);
     if (rc < 0) {
         kst_json_free(result);

@@ -197,7 +197,7 @@ static void push_module_text(lua_State *L, struct kst_lua_loader *loader, const 
         if (rc != KST_E_NOT_FOUND)
             break;
     }
-    kst_err_wrap(&err, "require \"%s\"", name);
+    kst_err_wrap(&err, kst_err_code(err), "require \"%s\"", name);
     kst_lua_raise(L, err);
 }
 

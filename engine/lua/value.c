@@ -263,7 +263,7 @@ static int convert_object(struct conversion *to, int index, struct kst_json *obj
             rc = convert(to, lua_gettop(to->L), &value);
         if (rc < 0) {
             lua_pop(to->L, 2);
-            return key ? kst_err_wrap(to->err, "%s", key) : rc;
+            return key ? kst_err_wrap(to->err, rc, "%s", key) : rc;
         }
         lua_pop(to->L, 1);
         kst_json_set(object, key, value);

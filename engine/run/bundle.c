@@ -53,7 +53,7 @@ static int read_store(struct kst_bundle *self, struct kst_run *run, struct kst_e
     struct kst_json *files = NULL;
     rc = kst_json_parse(text, strlen(text), &files, err);
     if (rc < 0)
-        return kst_err_wrap(err, "ConfigMap/%s/%s", run->home, name);
+        return kst_err_wrap(err, rc, "ConfigMap/%s/%s", run->home, name);
     kst_json_free(self->files);
     self->files = files;
     self->stored = true;
@@ -70,7 +70,7 @@ static int credentials(struct kst_run *run, const struct kst_json *spec,
     int rc = kst_kube_get(run->kube, &kst_res_secrets, run->home, secret, &object, err);
     if (rc == 0)
         rc = kst_source_credentials_from_secret(kst_json_get(object, "data"), out, err);
-    return rc < 0 ? kst_err_wrap(err, "credentials of the source (spec.source.secretName)") : 0;
+    return rc < 0 ? kst_err_wrap(err, rc, "credentials of the source (spec.source.secretName)") : 0;
 }
 
 static int open_repository(struct kst_bundle *self, struct kst_run *run,
@@ -92,7 +92,7 @@ static int open_repository(struct kst_bundle *self, struct kst_run *run,
     rc = kst_source_open(run->loop, &source, run->cache_dir, &self->source, err);
     if (rc < 0) {
         kst_auto_free char *url = kst_source_url_redacted(source.url);
-        return kst_err_wrap(err, "source %s", url);
+        return kst_err_wrap(err, rc, "source %s", url);
     }
     struct kst_json *row = kst_json_make("{'url':%s,'ref':%s,'path':%s,'commit':%s}",
                                          kst_source_url(self->source), source.ref, source.path,
@@ -226,5 +226,5 @@ int kst_bundle_store(struct kst_bundle *self, struct kst_run *run, struct kst_er
     int rc = kst_kube_create(run->kube, &kst_res_configmaps, run->home, object, true, NULL, err);
     if (rc == 0)
         self->stored = true;
-    return rc < 0 ? kst_err_wrap(err, "keep the blueprints of the run") : 0;
+    return rc < 0 ? kst_err_wrap(err, rc, "keep the blueprints of the run") : 0;
 }

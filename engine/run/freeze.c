@@ -368,7 +368,7 @@ static int thaw(struct kst_run *run, bool after_export, struct kst_err **err)
     kst_shield_end();
     if (!failed)
         return 0;
-    kst_err_wrap(&failed, "the application may still be frozen");
+    kst_err_wrap(&failed, kst_err_code(failed), "the application may still be frozen");
     kst_err_reason(&failed, "ThawFailed");
     if (!kst_err_get_hint(failed))
         kst_err_hint(&failed,
@@ -399,7 +399,7 @@ static int clean_up(struct kst_run *run, struct kst_json *row, struct kst_err **
     if (run->action->abandon)
         rc = run->action->abandon(run, kst_json_path_int(row, "number", run->attempt), err);
     if (rc < 0)
-        return kst_err_wrap(err, "clean up attempt %lld",
+        return kst_err_wrap(err, rc, "clean up attempt %lld",
                             (long long)kst_json_path_int(row, "number", 0));
     kst_json_set_bool(row, "cleaned", true);
     return kst_journal_write(run->journal, err);
@@ -512,7 +512,7 @@ static int recover_open(struct kst_run *run, struct kst_json *row, struct kst_er
     if (rc == 0)
         rc = kst_hook_begin(run, err);
     if (rc < 0)
-        return kst_err_wrap(err, "thaw what an engine that died left frozen");
+        return kst_err_wrap(err, rc, "thaw what an engine that died left frozen");
     for (size_t i = 0; i < run->nbindings; i++) {
         run->bindings[i].pre_attempted = true;
         run->bindings[i].thawed = false;

@@ -207,7 +207,7 @@ int kst_hook_call(struct kst_run *run, struct kst_binding *binding, const char *
         return 0;
     int rc = invoke(run, binding, function, result, err);
     if (rc < 0)
-        kst_err_wrap(err, "%s of blueprint %s on %s in %s", function,
+        kst_err_wrap(err, rc, "%s of blueprint %s on %s in %s", function,
                      kst_blueprint_name(binding->blueprint), kst_binding_workload(binding),
                      run->app_ns);
     return rc;

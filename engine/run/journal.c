@@ -117,7 +117,7 @@ static int redacted(const struct kst_journal *self, struct kst_json **out, struc
     struct kst_json *status = NULL;
     int rc = kst_json_parse(clean, len, &status, err);
     if (rc < 0)
-        return kst_err_wrap(err, "status of Run/%s/%s", self->ns, self->name);
+        return kst_err_wrap(err, rc, "status of Run/%s/%s", self->ns, self->name);
     *out = kst_json_object();
     kst_json_set_str(*out, "apiVersion", kst_json_path_str(self->object, "apiVersion"));
     kst_json_set_str(*out, "kind", kst_json_path_str(self->object, "kind"));
@@ -158,12 +158,12 @@ int kst_journal_write(struct kst_journal *self, struct kst_err **err)
         }
         if (rc != KST_E_CONFLICT || attempt == CONFLICT_TRIES) {
             kst_err_move(err, &e);
-            kst_err_wrap(err, "write the status of Run/%s/%s", self->ns, self->name);
+            kst_err_wrap(err, rc, "write the status of Run/%s/%s", self->ns, self->name);
             return rc;
         }
         rc = rebase(self, err);
         if (rc < 0)
-            return kst_err_wrap(err, "write the status of Run/%s/%s", self->ns, self->name);
+            return kst_err_wrap(err, rc, "write the status of Run/%s/%s", self->ns, self->name);
     }
 }
 

@@ -179,7 +179,7 @@ static int read_spec(struct kst_run *run, struct kst_err **err)
         rc = duration(spec, "readyTimeout", DEFAULT_READY_TIMEOUT_MS, &run->ready_timeout_ms, err);
     if (rc == 0)
         rc = duration(spec, "thawTimeout", DEFAULT_THAW_TIMEOUT_MS, &run->thaw_timeout_ms, err);
-    return rc < 0 ? kst_err_wrap(err, "Run/%s/%s", run->home, run->name) : 0;
+    return rc < 0 ? kst_err_wrap(err, rc, "Run/%s/%s", run->home, run->name) : 0;
 }
 
 /* The end of a run that was ended before: its result again. */
@@ -233,7 +233,7 @@ static int take_lease(struct kst_run *run, struct kst_err **err)
     int rc = kst_lease_acquire(run->outer, &options, run->wait_for_owner, lease_lost, run,
                                &run->lease, err);
     if (rc < 0)
-        return kst_err_wrap(err, "Run/%s/%s", run->home, run->name);
+        return kst_err_wrap(err, rc, "Run/%s/%s", run->home, run->name);
     kst_kube_set_guard(run->kube, guard, run);
     return 0;
 }

@@ -79,7 +79,7 @@ static int execute(const struct command *command, const char *ns, const char *co
     if (rc == KST_E_LIMIT)
         kst_err_hint(err, "allow more with max_output (bytes), or let the command say less");
     if (rc < 0)
-        return kst_err_wrap(err, "exec in Pod/%s/%s", ns, command->pod);
+        return kst_err_wrap(err, rc, "exec in Pod/%s/%s", ns, command->pod);
     const struct kst_json *check = kst_json_get(args, "check");
     if (exit_code != 0 && (!check || kst_json_true(check)))
         return failed(command, ns, exit_code, &output, &errors, err);

@@ -160,7 +160,7 @@ static int read_output(const struct kst_buf *text, struct kst_json **out, struct
         int rc = kst_json_parse(line.data + sizeof(phase_output) - 1,
                                 line.len - sizeof(phase_output) + 1, &row, err);
         if (rc < 0)
-            return kst_err_wrap(err, "a line of output that begins with %s", phase_output);
+            return kst_err_wrap(err, rc, "a line of output that begins with %s", phase_output);
         const char *key = kst_json_path_str(row, "key");
         if (key)
             kst_json_set(*out, key, kst_json_dup(kst_json_get(row, "value")));
@@ -219,7 +219,7 @@ static int run_task(const struct task *task, struct kst_json **result, struct ks
     if (rc == 0)
         rc = finish(task, pod, result, err);
     if (rc < 0)
-        kst_err_wrap(err, "task Pod/%s/%s", task->ns, task->name);
+        kst_err_wrap(err, rc, "task Pod/%s/%s", task->ns, task->name);
     clean_up(task);
     return rc;
 }

@@ -143,7 +143,7 @@ int kst_pods_of(struct kst_run *run, const struct kst_binding *binding, struct k
             rc = kst_kube_list(run->kube, &kst_res_pods, run->app_ns, &options, &pods, NULL, err);
     }
     if (rc < 0)
-        return kst_err_wrap(err, "find the Pods of %s/%s/%s", kind, run->app_ns, name);
+        return kst_err_wrap(err, rc, "find the Pods of %s/%s/%s", kind, run->app_ns, name);
     *out = sorted(pods);
     return 0;
 }

@@ -142,7 +142,7 @@ static int native_open(void *ctx, const struct kst_json *args, struct kst_json *
     struct kst_exec *exec = NULL;
     rc = kst_exec_open(run->kube, &request, &exec, err);
     if (rc < 0)
-        return kst_err_wrap(err, "open a session in Pod/%s/%s", ns, pod);
+        return kst_err_wrap(err, rc, "open a session in Pod/%s/%s", ns, pod);
     struct session *session = kst_calloc(1, sizeof(*session));
     session->id = ++run->sessions->last_id;
     session->pod = kst_strdup(pod);
