@@ -323,6 +323,7 @@ int kst_lua_load(struct kst_lua *self, const char *name, const char *text, size_
         .read = read,
         .read_arg = read_arg,
         .folder = kst_strndup(name, slash ? (size_t)(slash - name) + 1 : 0),
+        .is_test = strcmp(slash ? slash + 1 : name, "test.lua") == 0,
     };
     self->loaders = loader;
     struct load load = {.name = name, .text = text, .len = len, .loader = loader};

@@ -17,6 +17,7 @@ struct kst_lua_loader {
     void *read_arg;
     char *folder; /* of the chunk, "" or ending with '/' */
     bool is_library;
+    bool is_test; /* a test.lua: it may have kassette.test, which no blueprint may */
 };
 
 struct kst_lua_native_entry {

@@ -214,7 +214,7 @@ static int safe_require(lua_State *L)
     lua_pop(L, 1);
     if (strcmp(name, "kassette.json") == 0) {
         kst_lua_push_json_module(L);
-    } else if (loader->is_library) {
+    } else if (loader->is_library || (loader->is_test && strcmp(name, "kassette.test") == 0)) {
         kst_lua_push_module(L, name);
     } else if (!is_module_name(name) || strncmp(name, "kassette.", 9) == 0) {
         return luaL_error(

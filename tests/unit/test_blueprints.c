@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The test.lua of each blueprint in blueprints/, case by case. Run from the top of the tree. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "loop/fiber.h"
+#include "loop/loop.h"
+#include "lua/blueprint.h"
+#include "lua/host.h"
+
+enum { FILE_BYTES = 1024 * 1024 };
+
+static int read_file(void *arg, const char *path, struct kst_buf *text, struct kst_err **err)
+{
+    kst_auto_free char *full = kst_asprintf("blueprints/%s", path);
+    return kst_buf_read_file(text, full, err);
+}
+
+/* Each case gets an interpreter of its own. */
+static int run_case(struct kst_loop *loop, const char *name, int64_t index, size_t *count,
+                    char **title, struct kst_err **err)
+{
+    struct kst_lua *lua = NULL;
+    struct kst_lua_ref *suite = NULL, *run = NULL;
+    kst_auto_json struct kst_json *json = NULL, *number = kst_json_from_int(index + 1);
+    kst_auto_buf text = KST_BUF_INIT(FILE_BYTES);
+    kst_auto_free char *path = kst_asprintf("%s/test.lua", name);
+    const struct kst_lua_arg argument = {.json = number};
+    int rc = read_file(NULL, path, &text, err);
+    if (rc == 0)
+        rc = kst_lua_new(loop, NULL, &lua, err);
+    if (rc == 0)
+        rc = kst_lua_load(lua, path, text.data, text.len, read_file, NULL, &suite, err);
+    if (rc == 0)
+        rc = kst_lua_ref_json(suite, &json, err);
+    if (rc == 0)
+        rc = kst_lua_ref_get(suite, "run", &run, err);
+    if (rc == 0) {
+        *count = kst_json_len(kst_json_get(json, "cases"));
+        *title = kst_strdup(kst_json_str(kst_json_at(kst_json_get(json, "cases"), (size_t)index)));
+        rc = kst_lua_call(lua, run, &argument, 1, NULL, NULL, err);
+    }
+    kst_lua_ref_free(run);
+    kst_lua_ref_free(suite);
+    if (lua)
+        kst_lua_free(lua);
+    return rc;
+}
+
+static int run_suite(void *arg, struct kst_err **err)
+{
+    size_t count = 1, failures = 0;
+    for (size_t i = 0; i < count; i++) {
+        kst_auto_err struct kst_err *cause = NULL;
+        kst_auto_free char *title = NULL;
+        if (run_case(kst_fiber_loop(), arg, (int64_t)i, &count, &title, &cause) < 0) {
+            print_error("%s: %s: %s\n", (const char *)arg, title ? title : "?",
+                        kst_err_message(cause));
+            failures++;
+        }
+    }
+    return failures ? kst_err_set(err, KST_E_FAILED, "%zu of %zu cases failed", failures, count)
+                    : 0;
+}
+
+static void test_suite(void **state)
+{
+    struct kst_loop *loop = NULL;
+    kst_auto_err struct kst_err *err = NULL;
+    assert_int_equal(kst_loop_new(&loop, &err), 0);
+    int rc = kst_loop_run(loop, "suite", run_suite, *state, &err);
+    kst_loop_free(loop);
+    if (rc < 0)
+        fail_msg("%s", kst_err_message(err));
+}
+
+/* A blueprint is itself what the engine takes: fields, parameters, match rule. */
+static int load_one(void *arg, struct kst_err **err)
+{
+    struct kst_lua *lua = NULL;
+    struct kst_blueprint *blueprint = NULL;
+    kst_auto_buf text = KST_BUF_INIT(FILE_BYTES);
+    kst_auto_free char *path = kst_asprintf("%s/blueprint.lua", (const char *)arg);
+    int rc = read_file(NULL, path, &text, err);
+    if (rc == 0)
+        rc = kst_lua_new(kst_fiber_loop(), NULL, &lua, err);
+    if (rc == 0)
+        rc = kst_blueprint_load(lua, path, text.data, text.len, read_file, NULL, &blueprint, err);
+    if (rc == 0 && strcmp(kst_blueprint_name(blueprint), arg) != 0)
+        rc = kst_err_set(err, KST_E_INVALID, "%s: its name is %s", path,
+                         kst_blueprint_name(blueprint));
+    if (rc == 0 && !*kst_blueprint_summary(blueprint))
+        rc = kst_err_set(err, KST_E_INVALID, "%s has no summary", path);
+    kst_blueprint_free(blueprint);
+    if (lua)
+        kst_lua_free(lua);
+    return rc;
+}
+
+static void test_loads(void **state)
+{
+    struct kst_loop *loop = NULL;
+    kst_auto_err struct kst_err *err = NULL;
+    assert_int_equal(kst_loop_new(&loop, &err), 0);
+    int rc = kst_loop_run(loop, "load", load_one, *state, &err);
+    kst_loop_free(loop);
+    if (rc < 0)
+        fail_msg("%s", kst_err_message(err));
+}
+
+int main(void)
+{
+    static char generic[] = "generic", mariadb[] = "mariadb", postgresql[] = "postgresql";
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(test_loads, generic),
+        cmocka_unit_test_prestate(test_loads, mariadb),
+        cmocka_unit_test_prestate(test_loads, postgresql),
+        cmocka_unit_test_prestate(test_suite, generic),
+        cmocka_unit_test_prestate(test_suite, mariadb),
+        cmocka_unit_test_prestate(test_suite, postgresql),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
