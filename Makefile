@@ -179,9 +179,15 @@ fuzz-run: $(fuzz_names:%=$(B)/tests/fuzz/fuzz_%)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run fuzz $(B) $(fuzz_names)
 
 .PHONY: bench
-bench: all ## measure, and print medians and ratios
-	@if [ -x tests/bench/run ]; then tests/bench/run; else \
-		echo "make: tests/bench/run: there are no benches in this tree" >&2; exit 1; fi
+bench: ## measure on a one-node Kubernetes, and print medians and ratios
+	@tests/deps tests/packages.txt $(wildcard tests/cluster/packages.txt)
+	+@$(MAKE) all cluster-tools $(B)/tests/bench/cuts
+	@ln -sfn $(variant)/tests/bench/cuts build/bench-cuts
+	@tests/bench/run
+
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(library)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ldflags) -o $@ $^ $(depends_libs)
 
 $(B)/tests/unit/helpers.a: $(unit_helpers)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^

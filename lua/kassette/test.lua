@@ -38,7 +38,7 @@ local function raise(message, reason)
   }), 0)
 end
 
--- A world in which everything is as usual: one ready Pod, one volume, a client that answers nothing.
+-- A world in which all is as usual: one ready Pod, one volume, a client that answers nothing.
 local function new_world(blueprint)
   return setmetatable({
     blueprint = blueprint,
@@ -221,7 +221,7 @@ end
 
 function World:objects()
   for name, fn in pairs(self:natives()) do
-    native[name] = fn
+    rawset(native, name, fn)
   end
   return run_module.new {
     id = "run-1", attempt = 1, action = "backup", binding = 0, kind = self.kind, name = self.name,
@@ -271,7 +271,8 @@ function World:position(text)
       return i
     end
   end
-  error(("expected an event with '%s', found: %s"):format(text, table.concat(self.events, " | ")), 2)
+  error(("expected an event with '%s', found: %s"):format(text,
+    table.concat(self.events, " | ")), 2)
 end
 
 function World:has(text)
