@@ -3,7 +3,7 @@
 -- the blueprint is bound to.
 
 local App = {}
-App.__index = App
+local metatable = { __index = App }
 
 --- The workload's Pods: a list of { name, ready, phase, node, containers, labels, ip }, running
 --- ones that are ready first, then by ordinal. `containers` is a list of { name, image, mounts },
@@ -53,7 +53,7 @@ function M.new(context)
     kind = context.kind,
     name = context.name,
     _context = context,
-  }, App)
+  }, metatable)
 end
 
 M.App = App

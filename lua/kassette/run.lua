@@ -12,7 +12,7 @@ local application = require "kassette.app"
 local session = require "kassette.session"
 
 local Run = {}
-Run.__index = Run
+local metatable = { __index = Run }
 
 -- Which step scope each Lua thread is in: branches of run:parallel count their steps apart, so that
 -- the same step has the same id whatever order the branches run in.
@@ -193,6 +193,13 @@ local function object_name(object)
   return tostring(object.kind) .. "/" .. tostring(metadata and metadata.name)
 end
 
+--- The log of a container, as text.
+function Run:logs(options)
+  check_table(options, "logs")
+  check_field(options, "logs", "pod", "string")
+  return native.logs(with(options, { binding = self._binding }))
+end
+
 --- Applies an object (server-side apply; field manager "kassette").
 function Run:apply(object, options)
   check_table(object, "apply")
@@ -268,7 +275,7 @@ function M.new(context)
     _context = context,
     _binding = context.binding,
     _scope = { path = "", ordinal = 0 },
-  }, Run)
+  }, metatable)
   return { run = run, app = application.new(context) }
 end
 

@@ -4,7 +4,7 @@
 -- the engine.
 
 local Session = {}
-Session.__index = Session
+local metatable = { __index = Session }
 
 -- How the usual clients are made to print a line of ours, so that `ask` knows where an answer ends.
 local markers = {
@@ -103,7 +103,7 @@ function M.open(options)
     _asked = 0,
     _timeout = options.timeout,
     _marker = marker_of(options),
-  }, Session)
+  }, metatable)
 end
 
 M.Session = Session
