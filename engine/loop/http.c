@@ -67,7 +67,7 @@ static void pump(struct http *self, curl_socket_t socket, int mask)
             continue;
         struct kst_transfer *transfer = NULL;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
-        transfer->done = transfer->headers_done = true;
+        transfer->done = true;
         transfer->result = message->data.result;
         kst_cond_signal(&transfer->changed);
     }
@@ -194,16 +194,60 @@ static int set_url(struct kst_transfer *self, const struct kst_http_request *req
     return 0;
 }
 
-static void set_body(CURL *easy, const struct kst_http_request *request)
+static size_t give_body(char *to, size_t size, size_t count, void *arg)
 {
+    struct kst_transfer *self = arg;
+    size_t len = self->request_len - self->request_sent;
+    len = len < size * count ? len : size * count;
+    if (len)
+        memcpy(to, (const char *)self->request_body + self->request_sent, len);
+    self->request_sent += len;
+    return len;
+}
+
+static int refuse_to_rewind(void *arg, curl_off_t offset, int origin)
+{
+    return CURL_SEEKFUNC_FAIL;
+}
+
+/* RFC 9110, 9.2.2: whether executing it twice is the same as once. */
+static bool may_be_resent(const char *method)
+{
+    return strcmp(method, "POST") != 0 && strcmp(method, "PATCH") != 0;
+}
+
+/*
+ * curl sends a request again by itself, without a word, when a connection that it has used before
+ * ends before a byte of the answer came (Curl_retry_request): the server may have executed it. It
+ * cannot be told not to, but it gives up (CURLE_SEND_FAIL_REWIND) where a part of the body was
+ * sent and the body's source cannot go back. So the body of what must not be executed twice comes
+ * from such a source, and where there is no body, from a connection that was not used before.
+ */
+static void set_body(struct kst_transfer *self, const struct kst_http_request *request)
+{
+    CURL *easy = self->easy;
     const char *method = request->method ? request->method : "GET";
     if (strcmp(method, "HEAD") == 0) {
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
         return;
     }
-    if (request->body) {
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
-        curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, request->body);
+    if (may_be_resent(method)) {
+        if (request->body) {
+            curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+            curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, request->body);
+        }
+    } else {
+        self->request_len = request->body ? request->body_len : 0;
+        self->request_body = kst_malloc(self->request_len + 1);
+        if (self->request_len)
+            memcpy(self->request_body, request->body, self->request_len);
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)self->request_len);
+        curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
+        curl_easy_setopt(easy, CURLOPT_READDATA, self);
+        curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, refuse_to_rewind);
+        if (self->request_len == 0)
+            curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     }
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
 }
@@ -218,6 +262,8 @@ static void set_common(struct kst_transfer *self, const struct kst_http_request 
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_PROXY, request->proxy ? request->proxy : "");
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    /* A proxy that says it is connected is not the answer of the server. */
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_S);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_S);
@@ -255,7 +301,7 @@ int kst_transfer_start(struct kst_loop *loop, const struct kst_http_request *req
     }
     set_common(self, request);
     set_tls(self, request->tls);
-    set_body(self->easy, request);
+    set_body(self, request);
     if (mode == KST_TRANSFER_RAW) {
         curl_easy_setopt(self->easy, CURLOPT_CONNECT_ONLY, 1L);
         curl_easy_setopt(self->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -287,21 +333,23 @@ void kst_transfer_free(struct kst_transfer *self)
     kst_cond_release(&self->changed);
     free(self->url);
     free(self->retry_after);
+    free(self->request_body);
     free(self);
 }
 
 static int64_t retry_after_ms(const char *text)
 {
+    const int64_t most_ms = 24 * 60 * 60 * 1000;
     long long seconds;
     if (!text)
         return -1;
     if (kst_parse_int(text, &seconds))
-        return seconds < 0 ? -1 : seconds > 86400 ? 86400 * 1000 : seconds * 1000;
+        return seconds < 0 ? -1 : seconds > most_ms / 1000 ? most_ms : seconds * 1000;
     time_t when = curl_getdate(text, NULL);
     if (when < 0)
         return -1;
     int64_t left = (int64_t)when * 1000 - kst_wall_ms();
-    return left < 0 ? 0 : left;
+    return left < 0 ? 0 : left > most_ms ? most_ms : left;
 }
 
 void kst_transfer_response(struct kst_transfer *self, struct kst_http_response *response)

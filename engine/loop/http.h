@@ -44,15 +44,18 @@ struct kst_http_request {
 };
 
 struct kst_http_response {
-    long status;            /* 0 where no answer came */
-    char *content_type;     /* owned by the caller, may be NULL; kst_http_response_release() */
-    int64_t retry_after_ms; /* of the Retry-After header (seconds or a date); -1: none */
-    bool sent;              /* false only where it surely never reached a server: safe to repeat */
-    int http_version;       /* 11 or 20 */
+    long status;        /* 0 where no answer came */
+    char *content_type; /* owned by the caller, may be NULL; kst_http_response_release() */
+    int64_t
+        retry_after_ms; /* of the Retry-After header (seconds or a date), at most a day; -1: none */
+    bool sent;          /* false only where it surely never reached a server: safe to repeat */
+    int http_version;   /* 11 or 20 */
 };
 void kst_http_response_release(struct kst_http_response *self);
 
-/* Yields. Any HTTP status is a success here. `body` collects the answer; KST_E_LIMIT beyond its
+/* Yields. Sends a POST or PATCH at most once; what may be executed twice (RFC 9110, 9.2.2) is sent
+ * again where a connection that was used before ends without an answer.
+ * Any HTTP status is a success here. `body` collects the answer; KST_E_LIMIT beyond its
  * cap. Else KST_E_UNREACHABLE (with what was tried: DNS, connect, TLS and why, in plain words; the
  * reason "TLSVerification" where a certificate or name is wrong and trying again does not help),
  * KST_E_CLOSED (a reset, an early end), KST_E_TIMEOUT, KST_E_CANCELLED. *response is filled in on

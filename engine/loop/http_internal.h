@@ -24,6 +24,8 @@ struct kst_transfer {
     size_t (*sink)(void *arg, const char *data, size_t len); /* of a stream; NULL: into body */
     void *sink_arg;
     char *retry_after;
+    void *request_body; /* a copy: streams outlive the call that gave it */
+    size_t request_len, request_sent;
 };
 
 enum kst_transfer_mode { KST_TRANSFER_COLLECT, KST_TRANSFER_STREAM, KST_TRANSFER_RAW };

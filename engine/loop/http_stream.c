@@ -51,10 +51,11 @@ int kst_http_open(struct kst_loop *loop, const struct kst_http_request *request,
     self->transfer->sink = sink;
     self->transfer->sink_arg = self;
     int64_t deadline_ms = request->deadline_ms ? request->deadline_ms : KST_NEVER;
-    while (rc == 0 && !self->transfer->headers_done)
+    while (rc == 0 && !self->transfer->headers_done && !self->transfer->done)
         rc = kst_cond_wait(&self->transfer->changed, deadline_ms, err);
     kst_transfer_response(self->transfer, response);
-    if (rc == 0 && self->transfer->done && self->transfer->result != CURLE_OK)
+    /* What breaks behind the headers is said by the read that comes to it. */
+    if (rc == 0 && !self->transfer->headers_done && self->transfer->result != CURLE_OK)
         rc = kst_transfer_error(self->transfer, err);
     if (rc < 0) {
         response->status = 0;

@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "base/mem.h"
 
@@ -17,7 +18,20 @@ static char *text_of(BIO *bio)
     return text;
 }
 
+static void add_name(X509 *cert, const char *name)
+{
+    kst_auto_free char *text = kst_asprintf("DNS:%s", name);
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, text);
+    X509_add_ext(cert, extension, -1);
+    X509_EXTENSION_free(extension);
+}
+
 void make_cert(long seconds, char **cert_pem, char **key_pem)
+{
+    make_cert_named("test", seconds, cert_pem, key_pem);
+}
+
+void make_cert_named(const char *common_name, long seconds, char **cert_pem, char **key_pem)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = X509_new();
@@ -27,8 +41,10 @@ void make_cert(long seconds, char **cert_pem, char **key_pem)
     X509_gmtime_adj(X509_getm_notAfter(cert), seconds);
     X509_set_pubkey(cert, key);
     X509_NAME *name = X509_get_subject_name(cert);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)common_name, -1, -1,
+                               0);
     X509_set_issuer_name(cert, name);
+    add_name(cert, common_name);
     X509_sign(cert, key, EVP_sha256());
     BIO *out = BIO_new(BIO_s_mem());
     PEM_write_bio_X509(out, cert);

@@ -6,5 +6,7 @@
 /* PEM texts of a fresh P-256 pair, valid until `seconds` from now (negative: it has expired). The
  * caller frees both. */
 void make_cert(long seconds, char **cert_pem, char **key_pem);
+/* The same for a server of this name (a DNS name). */
+void make_cert_named(const char *name, long seconds, char **cert_pem, char **key_pem);
 
 #endif
