@@ -108,7 +108,9 @@ static bool check_error(struct inquiry *self)
         message = kst_json_path_str(self->content, "status.error.message");
     if (!message)
         return false;
-    if (strstr(message, "error getting secret"))
+    /* The sidecar's words: the first for a snapshot that it makes, the second for one by handle. */
+    if (strstr(message, "cannot get credentials for snapshot content") ||
+        strstr(message, "error getting secret"))
         return conclude(self, "SnapshotSecretMissing",
                         kst_asprintf("the secret of the VolumeSnapshotClass is missing: %s",
                                      message),

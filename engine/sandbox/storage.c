@@ -363,6 +363,15 @@ bool kst_storage_parse_size(const char *text, int64_t *bytes)
     return false;
 }
 
+char *kst_storage_format_size(int64_t bytes)
+{
+    static const char *const units[] = {"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
+    size_t unit = 0;
+    for (; bytes > 0 && bytes % 1024 == 0 && unit + 1 < KST_ARRAY_LEN(units); unit++)
+        bytes /= 1024;
+    return kst_asprintf("%lld%s", (long long)bytes, units[unit]);
+}
+
 /* ---- Faults ---- */
 
 const char *kst_storage_fault(const struct kst_json *settings, const char *ns, const char *claim,

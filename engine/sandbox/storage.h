@@ -39,6 +39,8 @@ int kst_storage_used(const char *path, int64_t *bytes, struct kst_err **err);
 /* A Kubernetes quantity ("1Gi", "500M", "1e9", "1.5Ki") in bytes, rounded up; false where it is
  * none, or more than 2^62. */
 bool kst_storage_parse_size(const char *text, int64_t *bytes);
+/* The same in the way that Kubernetes writes it ("1Gi", "1500"); the caller frees it. */
+char *kst_storage_format_size(int64_t bytes);
 
 /* Faults that are asked for: settings are an object of texts ("cutDelayMs": "500"), and a key of
  * one claim ("NAMESPACE.CLAIM.cutDelayMs") wins. The text, borrowed; NULL where it is not set,

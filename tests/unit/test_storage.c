@@ -317,6 +317,21 @@ static void test_sizes(void **state)
     }
 }
 
+static void test_sizes_as_kubernetes_writes_them(void **state)
+{
+    static const struct {
+        int64_t bytes;
+        const char *text;
+    } rows[] = {
+        {0, "0"},           {1, "1"},           {1024, "1Ki"},      {1500, "1500"},
+        {10 << 20, "10Mi"}, {1LL << 60, "1Ei"}, {1LL << 62, "4Ei"}, {3LL << 29, "1536Mi"},
+    };
+    for (size_t i = 0; i < KST_ARRAY_LEN(rows); i++) {
+        kst_auto_free char *text = kst_storage_format_size(rows[i].bytes);
+        assert_string_equal(text, rows[i].text);
+    }
+}
+
 static void test_faults(void **state)
 {
     kst_auto_json struct kst_json *settings = kst_json_make(
@@ -344,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_unreadable_content_fails_the_copy),
         cmocka_unit_test(test_names_lead_nowhere_else),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_sizes_as_kubernetes_writes_them),
         cmocka_unit_test(test_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
  * https://github.com/kubernetes-csi/external-snapshotter/blob/master/pkg/sidecar-controller
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,15 +23,10 @@
 #include "loop/fiber.h"
 #include "sandbox/storage.h"
 
-#define CREATING SNAPSHOTS "volumesnapshot-being-created"
-#define DELETING SNAPSHOTS "volumesnapshot-being-deleted"
-
-enum { LOOK_AGAIN_MS = 500 };
-
 /* A content at work. */
 struct cut {
     struct kst_kube *kube;
-    const struct kst_json *content;
+    const struct kst_json *content, *faults;
     const char *name;
     const char *ns, *snapshot; /* of the VolumeSnapshot */
     char *claim;               /* its claim, for faults and the log */
@@ -50,198 +46,264 @@ static int patch(struct cut *cut, bool status, const struct kst_json *body, stru
                           status ? "status" : NULL, KST_PATCH_MERGE, body, NULL, err);
 }
 
+static const char *fault(const struct cut *cut, const char *key)
+{
+    return kst_storage_fault(cut->faults, cut->ns, cut->claim, key);
+}
+
+static int64_t fault_ms(const struct cut *cut, const char *key)
+{
+    return kst_storage_fault_ms(cut->faults, cut->ns, cut->claim, key);
+}
+
 static int mark_creating(struct cut *cut, bool creating, struct kst_err **err)
 {
     kst_auto_json struct kst_json *body = kst_json_make("{'metadata':{'annotations':{%s:%s}}}",
-                                                        CREATING, creating ? "yes" : NULL);
+                                                        BEING_CREATED, creating ? "yes" : NULL);
     return patch(cut, false, body, err);
 }
 
-/* Tells what the driver said, as the sidecar words it, and fails. */
-static int refuse(struct cut *cut, const char *message, struct kst_err **err)
+/* Tells what went wrong, as the sidecar words it at the first try and at others, and fails. */
+static int refuse(struct cut *cut, const char *why, struct kst_err **err)
 {
-    char now[KST_TIME_TEXT];
-    kst_time_format(kst_wall_ms(), now);
-    kst_auto_json struct kst_json *body = kst_json_make(
-        "{'status':{'readyToUse':false,'error':{'message':%s,'time':%s}}}", message, now);
-    int rc = patch(cut, true, body, err);
-    if (rc == 0)
-        rc = mark_creating(cut, false, err);
-    kst_event_emit(cut->kube, cut->content, KST_EVENT_WARNING, "SnapshotCreationFailed", message);
+    bool first = kst_json_path_str(cut->content, "spec.source.volumeHandle") &&
+                 !kst_json_path(cut->content, "status");
+    kst_auto_free char *message = kst_asprintf(
+        "%s: %s",
+        first ? "Failed to create snapshot" : "Failed to check and update snapshot content", why);
+    int rc = 0;
+    if (!is(kst_json_path_str(cut->content, "status.error.message"), message)) {
+        char now[KST_TIME_TEXT];
+        kst_time_format(kst_wall_ms(), now);
+        kst_auto_json struct kst_json *body = kst_json_make(
+            "{'status':{'readyToUse':false,'error':{'message':%s,'time':%s}}}", message, now);
+        rc = patch(cut, true, body, err);
+        kst_event_emit(cut->kube, cut->content, KST_EVENT_WARNING,
+                       first ? "SnapshotCreationFailed" : "SnapshotContentCheckandUpdateFailed",
+                       message);
+    }
     return rc < 0 ? rc : kst_err_set(err, KST_E_FAILED, "%s", message);
 }
 
-/* The failures that are asked for; 0 where none is. */
+/* The secret that the class names; the real sidecar tells only its own log which one it is. */
+static int check_secret(struct cut *cut, struct kst_err **err)
+{
+    const char *name = annotation(cut->content, SECRET_NAME);
+    const char *ns = annotation(cut->content, SECRET_NAMESPACE);
+    kst_auto_json struct kst_json *secret = NULL;
+    bool missing = fault(cut, "secretMissing") != NULL;
+    int rc = name && ns ? find_object(cut->kube, &kst_res_secrets, ns, name, &secret, err) : 0;
+    if (rc < 0 || (!missing && (secret || !name || !ns)))
+        return rc;
+    kst_auto_free char *inner = kst_asprintf("cannot get credentials for snapshot content \"%s\"",
+                                             cut->name);
+    kst_auto_free char *quote = quoted(inner);
+    kst_auto_free char *why = kst_asprintf(
+        "failed to get input parameters to create snapshot for content %s: %s", cut->name, quote);
+    return refuse(cut, why, err);
+}
+
+/* What the driver answers: an error that is final, so the attempt is over. */
+static int driver_error(struct cut *cut, const char *text, struct kst_err **err)
+{
+    kst_auto_free char *inner = kst_asprintf("rpc error: code = Internal desc = %s", text);
+    kst_auto_free char *quote = quoted(inner);
+    kst_auto_free char *why = kst_asprintf(
+        "failed to take snapshot of the volume %s: %s",
+        kst_json_path_str(cut->content, "spec.source.volumeHandle"), quote);
+    int rc = mark_creating(cut, false, err);
+    return rc < 0 ? rc : refuse(cut, why, err);
+}
+
 static int check_faults(struct cut *cut, struct kst_err **err)
 {
-    const char *volume = kst_json_path_str(cut->content, "spec.source.volumeHandle");
-    if (fault_is_set(cut->kube, cut->ns, cut->claim, "secretMissing")) {
-        kst_auto_free char *text = kst_asprintf(
-            "Failed to check and update snapshot content: failed to get input parameters to create "
-            "snapshot for content %s: \"error getting secret snapshotter-secret in namespace "
-            "kube-system: secrets \\\"snapshotter-secret\\\" not found\"",
-            cut->name);
-        return refuse(cut, text, err);
-    }
-    kst_auto_free char *text = fault_text(cut->kube, cut->ns, cut->claim, "errorForever");
-    bool failed_before = kst_json_path_str(cut->content, "status.error.message") != NULL;
-    if (!text && !failed_before)
-        text = fault_text(cut->kube, cut->ns, cut->claim, "errorOnce");
-    if (!text)
-        return 0;
-    kst_auto_free char *message = kst_asprintf(
-        "Failed to check and update snapshot content: failed to take snapshot of the volume %s: "
-        "\"rpc error: code = Internal desc = %s\"",
-        volume, text);
-    return refuse(cut, message, err);
+    const char *text = fault(cut, "errorForever");
+    if (!text && !kst_json_path(cut->content, "status"))
+        text = fault(cut, "errorOnce");
+    return text ? driver_error(cut, text, err) : 0;
 }
 
-/* When the cut was made: kept beside it, for a try whose answer did not reach the API server. */
-static int64_t cut_time(const char *path)
+/* ---- The cut ---- */
+
+/* When the cut was made, and how large its volume is: kept beside it, for a try whose answer did
+ * not reach the API server, and for contents that are made by hand. */
+struct note {
+    int64_t created_ns, size;
+};
+
+static bool read_note(const struct cut *cut, struct note *note)
 {
-    kst_auto_free char *file = kst_asprintf("%s.time", path);
-    kst_auto_buf text = KST_BUF_INIT(64);
-    long long ns = 0;
-    if (kst_buf_read_file(&text, file, NULL) < 0 || !kst_parse_int(text.data, &ns))
-        return 0;
-    return ns;
+    kst_auto_free char *file = kst_asprintf("%s.note", cut->path);
+    kst_auto_buf text = KST_BUF_INIT(256);
+    kst_auto_json struct kst_json *json = NULL;
+    if (kst_buf_read_file(&text, file, NULL) < 0 ||
+        kst_json_parse(text.data, text.len, &json, NULL) < 0)
+        return false;
+    note->created_ns = kst_json_path_int(json, "createdNs", 0);
+    note->size = kst_json_path_int(json, "bytes", 0);
+    return note->created_ns > 0;
 }
 
-static int log_cut(const struct cut *cut, int64_t started, int64_t ended, int64_t wall)
+static int write_line(const char *file, const char *mode, const char *line, struct kst_err **err)
 {
-    kst_auto_free char *file = kst_asprintf("%s.time", cut->path);
-    FILE *time_file = fopen(file, "we");
-    FILE *log = fopen(dircsi.cuts, "ae");
-    if (time_file)
-        fprintf(time_file, "%lld", (long long)wall);
-    if (log)
-        fprintf(log, "%lld %lld %lld %s/%s %s %s\n", (long long)started, (long long)ended,
-                (long long)wall, cut->ns, cut->snapshot, cut->claim ? cut->claim : "-", cut->name);
-    if (time_file)
-        fclose(time_file);
-    if (log)
-        fclose(log);
-    return 0;
+    FILE *out = fopen(file, mode);
+    bool good = out && fputs(line, out) >= 0;
+    if (out && fclose(out) != 0)
+        good = false;
+    return good ? 0 : kst_err_set(err, KST_E_IO, "%s: cannot be written", file);
 }
 
-static int make_cut(struct cut *cut, int64_t *created_ns, struct kst_err **err)
+static int write_notes(const struct cut *cut, const struct note *note, int64_t started,
+                       struct kst_err **err)
 {
-    const char *handle = kst_json_path_str(cut->content, "spec.source.volumeHandle");
-    kst_auto_free char *volume = path_of(handle);
-    int64_t delay_ms = fault_ms(cut->kube, cut->ns, cut->claim, "cutDelayMs");
-    int64_t started = now_ns(CLOCK_MONOTONIC);
-    *created_ns = cut_time(cut->path);
-    if (*created_ns)
-        return 0;
-    int rc = delay_ms > 0 ? kst_sleep_ms(delay_ms, err) : 0;
-    if (rc == 0)
-        rc = cut_volume(volume, cut->path, true, err);
-    *created_ns = now_ns(CLOCK_REALTIME);
-    return rc < 0 ? rc : log_cut(cut, started, now_ns(CLOCK_MONOTONIC), *created_ns);
+    kst_auto_free char *file = kst_asprintf("%s.note", cut->path);
+    kst_auto_free char *text = kst_asprintf("{\"createdNs\":%lld,\"bytes\":%lld}\n",
+                                            (long long)note->created_ns, (long long)note->size);
+    kst_auto_free char *line = kst_asprintf("%lld %lld %lld %s/%s %s %s\n", (long long)started,
+                                            (long long)now_ns(CLOCK_MONOTONIC),
+                                            (long long)note->created_ns, cut->ns, cut->snapshot,
+                                            cut->claim ? cut->claim : "-", cut->name);
+    int rc = write_line(file, "we", text, err);
+    return rc < 0 ? rc : write_line(dircsi.cuts, "ae", line, err);
 }
 
-static int64_t size_of(struct cut *cut)
+static int size_of(struct cut *cut, int64_t *size, struct kst_err **err)
 {
     kst_auto_json struct kst_json *pv = NULL;
-    int64_t size = 0;
-    kst_kube_get(cut->kube, &kst_res_pvs, NULL,
-                 kst_json_path_str(cut->content, "spec.source.volumeHandle"), &pv, NULL);
-    kst_storage_parse_size(kst_json_path_str(pv, "spec.capacity.storage"), &size);
-    return size;
+    int rc = find_object(cut->kube, &kst_res_pvs, NULL,
+                         kst_json_path_str(cut->content, "spec.source.volumeHandle"), &pv, err);
+    kst_storage_parse_size(kst_json_path_str(pv, "spec.capacity.storage"), size);
+    return rc;
+}
+
+static int make_cut(struct cut *cut, struct note *note, struct kst_err **err)
+{
+    kst_auto_free char *volume = NULL;
+    int64_t delay_ms = fault_ms(cut, "cutDelayMs");
+    int64_t started = now_ns(CLOCK_MONOTONIC);
+    if (read_note(cut, note))
+        return 0;
+    int rc = kst_storage_path(
+        dircsi.volumes, kst_json_path_str(cut->content, "spec.source.volumeHandle"), &volume, err);
+    if (rc == 0)
+        rc = size_of(cut, &note->size, err);
+    if (rc == 0 && delay_ms > 0)
+        rc = kst_sleep_ms(delay_ms, err);
+    if (rc == 0) /* nobody was told of a cut without a note */
+        rc = kst_storage_remove(cut->path, err);
+    if (rc == 0)
+        rc = cut_volume(volume, cut->path, true, err);
+    note->created_ns = now_ns(CLOCK_REALTIME);
+    return rc < 0 ? rc : write_notes(cut, note, started, err);
+}
+
+/* An error stays until the snapshot is ready, as the real sidecar leaves it. */
+static int tell_cut(struct cut *cut, const char *handle, const struct note *note, bool ready,
+                    struct kst_err **err)
+{
+    kst_auto_json struct kst_json *body = kst_json_make(
+        "{'status':{'snapshotHandle':%s,'creationTime':%L,'readyToUse':%b}}", handle,
+        note->created_ns, ready);
+    struct kst_json *status = kst_json_mut(body, "status");
+    if (note->size > 0)
+        kst_json_set_int(status, "restoreSize", note->size);
+    if (ready)
+        kst_json_set(status, "error", kst_json_null());
+    return patch(cut, true, body, err);
 }
 
 static int create(struct cut *cut, struct kst_err **err)
 {
-    int64_t created_ns = 0;
-    int rc = mark_creating(cut, true, err);
+    struct note note = {0};
+    int rc = check_secret(cut, err);
+    if (rc == 0)
+        rc = mark_creating(cut, true, err);
     if (rc == 0)
         rc = check_faults(cut, err);
-    if (rc == 0)
-        rc = make_cut(cut, &created_ns, err);
     if (rc < 0)
         return rc;
-    int64_t ready_ms = fault_ms(cut->kube, cut->ns, cut->claim, "readyDelayMs");
-    bool never = fault_is_set(cut->kube, cut->ns, cut->claim, "neverReady");
-    kst_auto_json struct kst_json *body = kst_json_make(
-        "{'status':{'snapshotHandle':%s,'creationTime':%L,'restoreSize':%L,'readyToUse':%b,"
-        "'error':null}}",
-        strrchr(cut->path, '/') + 1, created_ns, size_of(cut), ready_ms == 0 && !never);
-    rc = patch(cut, true, body, err);
+    kst_auto_err struct kst_err *cause = NULL;
+    if (make_cut(cut, &note, &cause) < 0)
+        return driver_error(cut, kst_err_message(cause), err);
+    bool ready = fault_ms(cut, "readyDelayMs") == 0 && !fault(cut, "neverReady");
+    rc = tell_cut(cut, strrchr(cut->path, '/') + 1, &note, ready, err);
     return rc < 0 ? rc : mark_creating(cut, false, err);
 }
 
 /* A cut that is being uploaded, so to speak. */
 static int make_ready(struct cut *cut, int64_t *again_ms, struct kst_err **err)
 {
-    if (fault_is_set(cut->kube, cut->ns, cut->claim, "neverReady")) {
+    if (fault(cut, "neverReady")) {
         *again_ms = LOOK_AGAIN_MS;
         return 0;
     }
     int64_t created_ns = kst_json_path_int(cut->content, "status.creationTime", 0);
-    int64_t ready_ms = created_ns / 1000000 +
-                       fault_ms(cut->kube, cut->ns, cut->claim, "readyDelayMs");
-    if (kst_wall_ms() < ready_ms) {
-        *again_ms = ready_ms - kst_wall_ms() < LOOK_AGAIN_MS ? ready_ms - kst_wall_ms() + 1
-                                                             : LOOK_AGAIN_MS;
+    int64_t left_ms = created_ns / 1000000 + fault_ms(cut, "readyDelayMs") - kst_wall_ms();
+    if (left_ms > 0) {
+        *again_ms = left_ms < LOOK_AGAIN_MS ? left_ms + 1 : LOOK_AGAIN_MS;
         return 0;
     }
-    kst_auto_json struct kst_json *body = kst_json_make("{'status':{'readyToUse':true}}");
+    kst_auto_json struct kst_json *body = kst_json_make(
+        "{'status':{'readyToUse':true,'error':null}}");
     return patch(cut, true, body, err);
 }
 
 /* A content made by hand for a cut that is there. */
 static int adopt(struct cut *cut, const char *handle, struct kst_err **err)
 {
-    int64_t size = 0;
-    if (kst_storage_used(cut->path, &size, err) < 0) {
-        kst_err_clear(err);
-        kst_auto_free char *message = kst_asprintf(
-            "Failed to check and update snapshot content: failed to list snapshot for content %s: "
-            "\"rpc error: code = NotFound desc = snapshot %s does not exist\"",
-            cut->name, handle);
-        return refuse(cut, message, err);
-    }
-    int64_t created_ns = cut_time(cut->path);
-    kst_auto_json struct kst_json *body = kst_json_make(
-        "{'status':{'snapshotHandle':%s,'creationTime':%L,'restoreSize':%L,'readyToUse':true,"
-        "'error':null}}",
-        handle, created_ns ? created_ns : now_ns(CLOCK_REALTIME), size);
-    return patch(cut, true, body, err);
+    struct note note = {0};
+    if (read_note(cut, &note))
+        return tell_cut(cut, handle, &note, true, err);
+    kst_auto_free char *inner = kst_asprintf("can not find snapshot for snapshotID %s", handle);
+    kst_auto_free char *quote = quoted(inner);
+    kst_auto_free char *why = kst_asprintf("failed to list snapshot for content %s: %s", cut->name,
+                                           quote);
+    return refuse(cut, why, err);
+}
+
+/* ---- The end ---- */
+
+/* A content whose VolumeSnapshot was not deleted through the controller stays, and so does one that
+ * the driver is busy with. */
+static bool should_remove(const struct cut *cut)
+{
+    const char *uid = kst_json_path_str(cut->content, "spec.volumeSnapshotRef.uid");
+    if (!kst_json_path_str(cut->content, "metadata.deletionTimestamp"))
+        return false;
+    if (kst_json_path_str(cut->content, "spec.source.snapshotHandle") && (!uid || !*uid))
+        return true;
+    return !annotation(cut->content, BEING_CREATED) && annotation(cut->content, BEING_DELETED);
 }
 
 static int remove_cut(struct cut *cut, struct kst_err **err)
 {
-    const char *policy = kst_json_path_str(cut->content, "spec.deletionPolicy");
-    const struct kst_json *notes = kst_json_path(cut->content, "metadata.annotations");
-    kst_auto_json struct kst_json *snapshot = NULL;
-    struct kst_err *missing = NULL;
-    int found = kst_kube_get(cut->kube, &kst_res_snapshots, cut->ns, cut->snapshot, &snapshot,
-                             &missing);
-    kst_err_free(missing);
-    if (found == 0 && !kst_json_get(notes, DELETING))
-        return 0; /* bound still: the finalizer stays until its snapshot is deleted */
-    if (policy && strcmp(policy, "Delete") == 0 &&
+    int rc = 0;
+    if (cut->path && is(kst_json_path_str(cut->content, "spec.deletionPolicy"), "Delete") &&
         kst_json_path_str(cut->content, "status.snapshotHandle")) {
-        kst_auto_free char *file = kst_asprintf("%s.time", cut->path);
-        int rc = kst_storage_remove(cut->path, err);
-        if (rc < 0)
-            return rc;
-        unlink(file);
+        kst_auto_free char *file = kst_asprintf("%s.note", cut->path);
+        kst_auto_json struct kst_json *body = kst_json_make(
+            "{'status':{'snapshotHandle':null,'readyToUse':null,'creationTime':null,"
+            "'restoreSize':null}}");
+        rc = kst_storage_remove(cut->path, err);
+        if (rc == 0) {
+            unlink(file);
+            rc = patch(cut, true, body, err);
+        }
     }
-    kst_auto_json struct kst_json *body = kst_json_make("{'metadata':{'finalizers':null}}");
-    int rc = patch(cut, false, body, err);
-    if (rc == KST_E_NOT_FOUND) {
-        kst_err_clear(err);
-        rc = 0;
-    }
-    controller_poke(dircsi.snapshots, cut->ns, cut->snapshot);
-    return rc;
+    kst_auto_json struct kst_json *now = NULL;
+    if (rc == 0)
+        rc = find_object(cut->kube, &kst_res_snapshot_contents, NULL, cut->name, &now, err);
+    if (rc == 0 && now)
+        rc = set_finalizer(cut->kube, &kst_res_snapshot_contents, now, CONTENT_BOUND, false, NULL,
+                           err);
+    return forget_not_found(rc, err);
 }
 
 static char *claim_of(struct cut *cut)
 {
     kst_auto_json struct kst_json *snapshot = NULL;
-    kst_kube_get(cut->kube, &kst_res_snapshots, cut->ns, cut->snapshot, &snapshot, NULL);
+    kst_auto_err struct kst_err *err = NULL;
+    find_object(cut->kube, &kst_res_snapshots, cut->ns, cut->snapshot, &snapshot, &err);
     return kst_strdup(kst_json_path_str(snapshot, "spec.source.persistentVolumeClaimName"));
 }
 
@@ -250,43 +312,49 @@ static int work_on(struct cut *cut, int64_t *again_ms, struct kst_err **err)
     const char *given = kst_json_path_str(cut->content, "spec.source.snapshotHandle");
     const char *handle = kst_json_path_str(cut->content, "status.snapshotHandle");
     const char *uid = kst_json_path_str(cut->content, "spec.volumeSnapshotRef.uid");
-    const char *known = given ? given : handle;
     kst_auto_free char *usual = kst_asprintf("snapshot-%s", uid ? uid : "");
-    cut->path = path_of(known ? known : usual);
-    cut->claim = claim_of(cut);
-    if (fault_is_set(cut->kube, cut->ns, cut->claim, "noSidecar")) {
+    if (fault(cut, "noSidecar")) {
         *again_ms = LOOK_AGAIN_MS;
         return 0;
     }
-    if (kst_json_path_str(cut->content, "metadata.deletionTimestamp"))
+    int rc = kst_storage_path(dircsi.volumes,
+                              given    ? given
+                              : handle ? handle
+                                       : usual,
+                              &cut->path, err);
+    if (rc < 0 && !should_remove(cut)) {
+        kst_auto_free char *why = kst_strdup(kst_err_message(*err));
+        kst_err_clear(err);
+        return refuse(cut, why, err);
+    }
+    kst_err_clear(err);
+    if (should_remove(cut))
         return remove_cut(cut, err);
     if (!handle)
         return given ? adopt(cut, given, err) : create(cut, err);
-    return kst_json_path_true(cut->content, "status.readyToUse") ? 0
-                                                                 : make_ready(cut, again_ms, err);
+    if (!kst_json_path_true(cut->content, "status.readyToUse"))
+        return make_ready(cut, again_ms, err);
+    return annotation(cut->content, BEING_CREATED) ? mark_creating(cut, false, err) : 0;
 }
 
 int reconcile_content(struct controller *self, const char *ns, const char *name, int64_t *again_ms,
                       struct kst_err **err)
 {
     struct kst_kube *kube = controller_kube(self);
-    kst_auto_json struct kst_json *content = NULL;
-    int rc = kst_kube_get(kube, &kst_res_snapshot_contents, NULL, name, &content, err);
-    if (rc == KST_E_NOT_FOUND) {
-        kst_err_clear(err);
-        return 0;
-    }
-    const char *driver = kst_json_path_str(content, "spec.driver");
-    if (rc < 0 || !driver || strcmp(driver, DRIVER) != 0)
+    kst_auto_json struct kst_json *content = NULL, *faults = read_faults(kube);
+    int rc = find_object(kube, &kst_res_snapshot_contents, NULL, name, &content, err);
+    if (rc < 0 || !is(kst_json_path_str(content, "spec.driver"), DRIVER))
         return rc;
     struct cut cut = {
         .kube = kube,
         .content = content,
+        .faults = faults,
         .name = name,
         .ns = kst_json_path_str(content, "spec.volumeSnapshotRef.namespace"),
         .snapshot = kst_json_path_str(content, "spec.volumeSnapshotRef.name"),
     };
-    rc = work_on(&cut, again_ms, err);
+    cut.claim = claim_of(&cut);
+    rc = forget_not_found(work_on(&cut, again_ms, err), err);
     free(cut.claim);
     free(cut.path);
     controller_poke(dircsi.snapshots, cut.ns, cut.snapshot);

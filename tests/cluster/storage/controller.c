@@ -23,6 +23,7 @@ struct item {
     struct item *next;
     char *ns, *name;
     bool again;
+    bool dying, urgent; /* it is being deleted; that is news */
     struct kst_cond changed;
 };
 
@@ -32,11 +33,17 @@ struct controller {
     const struct kst_kube_resource *resource;
     reconcile_fn *reconcile;
     struct item *items;
+    bool synced;
 };
 
 struct kst_kube *controller_kube(const struct controller *self)
 {
     return self->kube;
+}
+
+bool controller_is_synced(const struct controller *self)
+{
+    return self->synced;
 }
 
 static void forget(struct item *item)
@@ -58,6 +65,15 @@ static int64_t grow(int64_t pause_ms)
                                              : pause_ms * 2;
 }
 
+/* A failure is not tried again sooner because the failure itself was written down; but a deletion
+ * ends the wait. */
+static void wait_after_failure(struct item *item, int64_t pause_ms)
+{
+    int64_t deadline = kst_deadline_in_ms(pause_ms);
+    while (!item->urgent && kst_cond_wait(&item->changed, deadline, NULL) == 0)
+        continue;
+}
+
 static int work(void *arg, struct kst_err **err)
 {
     struct item *item = arg;
@@ -66,7 +82,7 @@ static int work(void *arg, struct kst_err **err)
     do {
         kst_auto_err struct kst_err *cause = NULL;
         int64_t again_ms = 0;
-        item->again = false;
+        item->again = item->urgent = false;
         int rc = self->reconcile(self, item->ns[0] ? item->ns : NULL, item->name, &again_ms,
                                  &cause);
         pause_ms = rc < 0 ? grow(pause_ms) : 0;
@@ -77,9 +93,8 @@ static int work(void *arg, struct kst_err **err)
         if (rc == KST_E_CONFLICT)
             pause_ms = 1;
         int64_t wait_ms = rc < 0 ? pause_ms : again_ms;
-        /* A failure is not tried again sooner because the failure itself was written down. */
-        if (wait_ms > 0 && rc < 0)
-            kst_sleep_ms(wait_ms, NULL);
+        if (rc < 0)
+            wait_after_failure(item, wait_ms);
         else if (wait_ms > 0 && !item->again)
             kst_cond_wait(&item->changed, kst_deadline_in_ms(wait_ms), NULL);
         item->again = item->again || wait_ms > 0;
@@ -88,14 +103,12 @@ static int work(void *arg, struct kst_err **err)
     return 0;
 }
 
-void controller_poke(struct controller *self, const char *ns, const char *name)
+static struct item *find_or_add(struct controller *self, const char *ns, const char *name)
 {
-    ns = ns ? ns : "";
     for (struct item *item = self->items; item; item = item->next) {
         if (strcmp(item->ns, ns) == 0 && strcmp(item->name, name) == 0) {
             item->again = true;
-            kst_cond_signal(&item->changed);
-            return;
+            return item;
         }
     }
     struct item *item = kst_calloc(1, sizeof(*item));
@@ -105,6 +118,22 @@ void controller_poke(struct controller *self, const char *ns, const char *name)
     item->next = self->items;
     self->items = item;
     kst_fiber_detach(kst_fiber_spawn(kst_kube_loop(self->kube), self->name, work, item));
+    return item;
+}
+
+void controller_poke(struct controller *self, const char *ns, const char *name)
+{
+    struct item *item = find_or_add(self, ns ? ns : "", name);
+    kst_cond_signal(&item->changed);
+}
+
+static void object_changed(struct controller *self, const struct kst_json *object)
+{
+    const char *ns = kst_json_path_str(object, "metadata.namespace");
+    struct item *item = find_or_add(self, ns ? ns : "", kst_json_path_str(object, "metadata.name"));
+    if (!item->dying && kst_json_path_str(object, "metadata.deletionTimestamp"))
+        item->dying = item->urgent = true;
+    kst_cond_signal(&item->changed);
 }
 
 static int watch(void *arg, struct kst_err **err)
@@ -119,9 +148,10 @@ static int watch(void *arg, struct kst_err **err)
             kst_log(KST_LOG_WARN, "watch failed", "controller", self->name, "reason",
                     kst_err_message(cause), NULL);
             kst_sleep_ms(FIRST_PAUSE_MS, NULL);
-        } else if (type != KST_WATCH_SYNCED) {
-            controller_poke(self, kst_json_path_str(object, "metadata.namespace"),
-                            kst_json_path_str(object, "metadata.name"));
+        } else if (type == KST_WATCH_SYNCED) {
+            self->synced = true;
+        } else {
+            object_changed(self, object);
         }
     }
     return 0;

@@ -3,6 +3,7 @@
 #ifndef KST_TESTS_CLUSTER_STORAGE_CONTROLLER_H
 #define KST_TESTS_CLUSTER_STORAGE_CONTROLLER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct controller;
@@ -21,6 +22,8 @@ struct controller *controller_start(struct kst_kube *kube, const char *name,
                                     const struct kst_kube_resource *resource,
                                     reconcile_fn *reconcile);
 struct kst_kube *controller_kube(const struct controller *self);
+/* Whether it has seen all objects that were there when it started. */
+bool controller_is_synced(const struct controller *self);
 /* Has an object looked at, as if it had changed. */
 void controller_poke(struct controller *self, const char *ns, const char *name);
 

@@ -13,31 +13,48 @@
 
 struct kst_json;
 
-#define DRIVER    "dir.csi.kassette.test"
-#define SNAPSHOTS "snapshot.storage.kubernetes.io/"
+#define DRIVER           "dir.csi.kassette.test"
+#define SNAPSHOTS        "snapshot.storage.kubernetes.io/"
+/* The annotations by which both controllers speak of a content. */
+#define BEING_CREATED    SNAPSHOTS "volumesnapshot-being-created"
+#define BEING_DELETED    SNAPSHOTS "volumesnapshot-being-deleted"
+#define SECRET_NAME      SNAPSHOTS "deletion-secret-name"
+#define SECRET_NAMESPACE SNAPSHOTS "deletion-secret-namespace"
+/* The finalizer of a content. */
+#define CONTENT_BOUND    SNAPSHOTS "volumesnapshotcontent-bound-protection"
+
+enum { LOOK_AGAIN_MS = 500 };
 
 extern struct dircsi {
     const char *volumes; /* the directory of all volumes */
     const char *cuts;    /* the log of cuts */
-    const char *node;
     struct controller *claims, *pvs, *snapshots, *contents;
 } dircsi;
 
 reconcile_fn reconcile_claim, reconcile_pv, reconcile_snapshot, reconcile_content;
 
-/* Settings of ConfigMap kube-system/dircsi-faults; keys of one claim ("shop.data-db-0.cutDelayMs")
- * win. The caller frees the text; NULL where it is not set. */
-char *fault_text(struct kst_kube *kube, const char *ns, const char *claim, const char *key);
-int64_t fault_ms(struct kst_kube *kube, const char *ns, const char *claim, const char *key);
-bool fault_is_set(struct kst_kube *kube, const char *ns, const char *claim, const char *key);
+/* The data of ConfigMap kube-system/dircsi-faults, for kst_storage_fault(); NULL where there is
+ * none. Read anew for each look at an object. */
+struct kst_json *read_faults(struct kst_kube *kube);
 
-/* Whether metadata.finalizers has it; and the list with or without it, put there by a patch. */
+bool is(const char *text, const char *wanted); /* NULL is nothing */
+/* An annotation, or NULL. */
+const char *annotation(const struct kst_json *object, const char *name);
+/* Go's %q of a text; the caller frees it. */
+char *quoted(const char *text);
+/* 0 where it is not there: its purpose is done. */
+int forget_not_found(int rc, struct kst_err **err);
+/* An object that may be missing: 0, and *object NULL. */
+int find_object(struct kst_kube *kube, const struct kst_kube_resource *resource, const char *ns,
+                const char *name, struct kst_json **object, struct kst_err **err);
+
+/* Whether metadata.finalizers has it; and the list with or without it, put there by a patch.
+ * *fresh (may be NULL) becomes the object as it is then. KST_E_CONFLICT where another was quicker.
+ */
 bool has_finalizer(const struct kst_json *object, const char *finalizer);
 int set_finalizer(struct kst_kube *kube, const struct kst_kube_resource *resource,
                   const struct kst_json *object, const char *finalizer, bool there,
-                  struct kst_err **err);
-/* The directory of a volume or a cut; the caller frees it. */
-char *path_of(const char *handle);
+                  struct kst_json **fresh, struct kst_err **err);
 /* Cuts in a thread of its own, the fiber yields. */
 int cut_volume(const char *from, const char *to, bool read_only, struct kst_err **err);
 

@@ -16,11 +16,6 @@
 #include "kube/resource.h"
 #include "sandbox/storage.h"
 
-static bool is(const char *text, const char *wanted)
-{
-    return text && strcmp(text, wanted) == 0;
-}
-
 /* Fails as a provisioner does: an Event on the claim, and another try. */
 static int refuse(struct kst_kube *kube, const struct kst_json *claim, struct kst_err **err)
 {
@@ -31,60 +26,105 @@ static int refuse(struct kst_kube *kube, const struct kst_json *claim, struct ks
     return kst_err_code(*err);
 }
 
+static const char *source_field(const struct kst_json *claim, const char *key)
+{
+    const struct kst_json *source = kst_json_path(claim, "spec.dataSource");
+    if (!source)
+        source = kst_json_path(claim, "spec.dataSourceRef");
+    return kst_json_str(kst_json_get(source, key));
+}
+
+static int check_size(const struct kst_json *claim, const struct kst_json *snapshot,
+                      struct kst_err **err)
+{
+    int64_t wanted = 0, size = 0;
+    if (!kst_storage_parse_size(kst_json_path_str(snapshot, "status.restoreSize"), &size))
+        return 0;
+    kst_storage_parse_size(kst_json_path_str(claim, "spec.resources.requests.storage"), &wanted);
+    if (wanted >= size)
+        return 0;
+    return kst_err_set(err, KST_E_FAILED,
+                       "requested volume size %lld is less than the size %lld for the source "
+                       "snapshot %s",
+                       (long long)wanted, (long long)size,
+                       kst_json_path_str(snapshot, "metadata.name"));
+}
+
+static int check_snapshot(const struct kst_json *claim, const struct kst_json *snapshot,
+                          const struct kst_json *content, struct kst_err **err)
+{
+    const char *name = kst_json_path_str(snapshot, "metadata.name");
+    if (!is(kst_json_path_str(content, "spec.volumeSnapshotRef.uid"),
+            kst_json_path_str(snapshot, "metadata.uid")))
+        return kst_err_set(err, KST_E_FAILED, "snapshot %s not bound", name);
+    if (!is(kst_json_path_str(content, "spec.driver"), DRIVER))
+        return kst_err_set(err, KST_E_FAILED,
+                           "requested volume %s and source snapshot %s have different CSI drivers",
+                           kst_json_path_str(claim, "metadata.name"), name);
+    if (!kst_json_path_true(snapshot, "status.readyToUse"))
+        return kst_err_set(err, KST_E_FAILED, "snapshot %s is not Ready", name);
+    if (!kst_json_path_str(content, "status.snapshotHandle"))
+        return kst_err_set(err, KST_E_FAILED, "snapshot handle %s is not available", name);
+    return check_size(claim, snapshot, err);
+}
+
 static int from_snapshot(struct kst_kube *kube, const struct kst_json *claim, const char *ns,
                          const char *name, char **source, struct kst_err **err)
 {
     kst_auto_json struct kst_json *snapshot = NULL, *content = NULL;
-    int rc = kst_kube_get(kube, &kst_res_snapshots, ns, name, &snapshot, err);
+    int rc = find_object(kube, &kst_res_snapshots, ns, name, &snapshot, err);
     if (rc < 0)
         return rc;
-    if (!kst_json_path_true(snapshot, "status.readyToUse"))
+    if (!snapshot)
         return kst_err_set(err, KST_E_FAILED,
-                           "error getting handle for DataSource Type VolumeSnapshot by Name %s: "
-                           "snapshot %s is not Ready",
+                           "error getting snapshot %s from api server: volumesnapshots.snapshot."
+                           "storage.k8s.io \"%s\" not found",
                            name, name);
+    if (kst_json_path_str(snapshot, "metadata.deletionTimestamp"))
+        return kst_err_set(err, KST_E_FAILED, "snapshot %s is currently being deleted", name);
     const char *bound = kst_json_path_str(snapshot, "status.boundVolumeSnapshotContentName");
-    rc = kst_kube_get(kube, &kst_res_snapshot_contents, NULL, bound, &content, err);
-    if (rc < 0)
-        return rc;
-    if (!is(kst_json_path_str(content, "spec.driver"), DRIVER))
-        return kst_err_set(err, KST_E_FAILED, "snapshot %s is of another driver", name);
-    int64_t wanted = 0, size = kst_json_path_int(content, "status.restoreSize", 0);
-    kst_storage_parse_size(kst_json_path_str(claim, "spec.resources.requests.storage"), &wanted);
-    if (wanted < size)
-        return kst_err_set(err, KST_E_FAILED,
-                           "requested volume size %lld is less than the size %lld for the source "
-                           "snapshot %s",
-                           (long long)wanted, (long long)size, name);
-    *source = path_of(kst_json_path_str(content, "status.snapshotHandle"));
-    return 0;
+    if (bound)
+        rc = find_object(kube, &kst_res_snapshot_contents, NULL, bound, &content, err);
+    if (rc == 0)
+        rc = check_snapshot(claim, snapshot, content, err);
+    return rc < 0
+               ? rc
+               : kst_storage_path(dircsi.volumes,
+                                  kst_json_path_str(content, "status.snapshotHandle"), source, err);
 }
 
 static int from_claim(struct kst_kube *kube, const char *ns, const char *name, char **source,
                       struct kst_err **err)
 {
     kst_auto_json struct kst_json *claim = NULL;
-    int rc = kst_kube_get(kube, &kst_res_pvcs, ns, name, &claim, err);
+    int rc = find_object(kube, &kst_res_pvcs, ns, name, &claim, err);
     if (rc < 0)
         return rc;
     if (!is(kst_json_path_str(claim, "status.phase"), "Bound"))
         return kst_err_set(err, KST_E_FAILED, "claim in dataSource not bound or invalid");
-    *source = path_of(kst_json_path_str(claim, "spec.volumeName"));
-    return 0;
+    return kst_storage_path(dircsi.volumes, kst_json_path_str(claim, "spec.volumeName"), source,
+                            err);
+}
+
+static int find_source(struct kst_kube *kube, const struct kst_json *claim, char **source,
+                       struct kst_err **err)
+{
+    const char *ns = kst_json_path_str(claim, "metadata.namespace");
+    const char *kind = source_field(claim, "kind"), *name = source_field(claim, "name");
+    if (!kind)
+        return 0;
+    int rc = is(kind, "VolumeSnapshot") ? from_snapshot(kube, claim, ns, name, source, err)
+                                        : from_claim(kube, ns, name, source, err);
+    return rc < 0 ? kst_err_wrap(err, "error getting handle for DataSource Type %s by Name %s",
+                                 kind, name)
+                  : 0;
 }
 
 static int fill(struct kst_kube *kube, const struct kst_json *claim, const char *path,
                 struct kst_err **err)
 {
-    const char *ns = kst_json_path_str(claim, "metadata.namespace");
-    const char *kind = kst_json_path_str(claim, "spec.dataSource.kind");
-    const char *name = kst_json_path_str(claim, "spec.dataSource.name");
     kst_auto_free char *source = NULL;
-    int rc = 0;
-    if (is(kind, "VolumeSnapshot"))
-        rc = from_snapshot(kube, claim, ns, name, &source, err);
-    else if (is(kind, "PersistentVolumeClaim"))
-        rc = from_claim(kube, ns, name, &source, err);
+    int rc = find_source(kube, claim, &source, err);
     if (rc == 0)
         rc = source ? cut_volume(source, path, false, err) : kst_storage_create(path, err);
     if (rc == KST_E_EXISTS) { /* made by a try whose PersistentVolume was not */
@@ -135,10 +175,39 @@ static int wanted(struct kst_kube *kube, const struct kst_json *claim, struct ks
         kst_err_clear(err);
         return 0;
     }
-    const struct kst_json *annotations = kst_json_path(claim, "metadata.annotations");
     bool waits = is(kst_json_path_str(*class, "volumeBindingMode"), "WaitForFirstConsumer") &&
-                 !kst_json_get(annotations, "volume.kubernetes.io/selected-node");
-    *ours = rc == 0 && is(kst_json_path_str(*class, "provisioner"), DRIVER) && !waits;
+                 !annotation(claim, "volume.kubernetes.io/selected-node");
+    /* A source of another kind is filled by its own populator. */
+    const char *kind = source_field(claim, "kind");
+    bool known = !kind || is(kind, "VolumeSnapshot") || is(kind, "PersistentVolumeClaim");
+    *ours = rc == 0 && is(kst_json_path_str(*class, "provisioner"), DRIVER) && !waits && known;
+    return rc;
+}
+
+static void tell(struct kst_kube *kube, const struct kst_json *claim, const char *reason,
+                 const char *format, const char *name)
+{
+    kst_auto_free char *text = kst_asprintf(format, name);
+    kst_event_emit(kube, claim, KST_EVENT_NORMAL, reason, text);
+}
+
+static int provision(struct kst_kube *kube, const struct kst_json *claim,
+                     const struct kst_json *class, struct kst_err **err)
+{
+    kst_auto_free char *pv = kst_asprintf("pvc-%s", kst_json_path_str(claim, "metadata.uid"));
+    kst_auto_free char *path = NULL,
+                       *name = kst_asprintf("%s/%s", kst_json_path_str(claim, "metadata.namespace"),
+                                            kst_json_path_str(claim, "metadata.name"));
+    int rc = kst_storage_path(dircsi.volumes, pv, &path, err);
+    if (rc < 0)
+        return rc;
+    tell(kube, claim, "Provisioning",
+         "External provisioner is provisioning volume for claim \"%s\"", name);
+    rc = fill(kube, claim, path, err);
+    if (rc == 0)
+        rc = make_pv(kube, claim, class, pv, path, err);
+    if (rc == 0)
+        tell(kube, claim, "ProvisioningSucceeded", "Successfully provisioned volume %s", pv);
     return rc;
 }
 
@@ -146,23 +215,18 @@ int reconcile_claim(struct controller *self, const char *ns, const char *name, i
                     struct kst_err **err)
 {
     struct kst_kube *kube = controller_kube(self);
-    kst_auto_json struct kst_json *claim = NULL, *class = NULL;
+    kst_auto_json struct kst_json *claim = NULL, *class = NULL, *pv = NULL;
     bool ours = false;
-    int rc = kst_kube_get(kube, &kst_res_pvcs, ns, name, &claim, err);
-    if (rc == KST_E_NOT_FOUND) {
-        kst_err_clear(err);
-        return 0;
-    }
-    if (rc == 0)
+    int rc = find_object(kube, &kst_res_pvcs, ns, name, &claim, err);
+    if (rc == 0 && claim)
         rc = wanted(kube, claim, &class, &ours, err);
     if (rc < 0 || !ours)
         return rc;
-    kst_auto_free char *pv = kst_asprintf("pvc-%s", kst_json_path_str(claim, "metadata.uid"));
-    kst_auto_free char *path = path_of(pv);
-    rc = fill(kube, claim, path, err);
-    if (rc == 0)
-        rc = make_pv(kube, claim, class, pv, path, err);
-    return rc < 0 ? refuse(kube, claim, err) : 0;
+    kst_auto_free char *pv_name = kst_asprintf("pvc-%s", kst_json_path_str(claim, "metadata.uid"));
+    rc = find_object(kube, &kst_res_pvs, NULL, pv_name, &pv, err);
+    if (rc < 0 || pv) /* kube-controller-manager has yet to bind it */
+        return rc;
+    return provision(kube, claim, class, err) < 0 ? refuse(kube, claim, err) : 0;
 }
 
 /* A volume whose claim is gone. */
@@ -171,24 +235,15 @@ int reconcile_pv(struct controller *self, const char *ns, const char *name, int6
 {
     struct kst_kube *kube = controller_kube(self);
     kst_auto_json struct kst_json *pv = NULL;
-    int rc = kst_kube_get(kube, &kst_res_pvs, NULL, name, &pv, err);
-    if (rc == KST_E_NOT_FOUND) {
-        kst_err_clear(err);
-        return 0;
-    }
-    if (rc < 0)
+    int rc = find_object(kube, &kst_res_pvs, NULL, name, &pv, err);
+    const char *path = kst_json_path_str(pv, "spec.hostPath.path");
+    if (rc < 0 || !is(annotation(pv, "pv.kubernetes.io/provisioned-by"), DRIVER) ||
+        !is(kst_json_path_str(pv, "status.phase"), "Released") ||
+        !is(kst_json_path_str(pv, "spec.persistentVolumeReclaimPolicy"), "Delete") ||
+        !kst_storage_owns(dircsi.volumes, path))
         return rc;
-    const struct kst_json *annotations = kst_json_path(pv, "metadata.annotations");
-    const char *by = kst_json_str(kst_json_get(annotations, "pv.kubernetes.io/provisioned-by"));
-    if (!is(by, DRIVER) || !is(kst_json_path_str(pv, "status.phase"), "Released") ||
-        !is(kst_json_path_str(pv, "spec.persistentVolumeReclaimPolicy"), "Delete"))
-        return 0;
-    rc = kst_storage_remove(kst_json_path_str(pv, "spec.hostPath.path"), err);
+    rc = kst_storage_remove(path, err);
     if (rc == 0)
         rc = kst_kube_delete(kube, &kst_res_pvs, NULL, name, NULL, err);
-    if (rc == KST_E_NOT_FOUND) {
-        kst_err_clear(err);
-        rc = 0;
-    }
-    return rc;
+    return forget_not_found(rc, err);
 }

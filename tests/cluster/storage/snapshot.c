@@ -1,342 +1,556 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * snapshot-controller: binds each VolumeSnapshot to a VolumeSnapshotContent and copies what the
- * driver says of it, in the order and with the words of the real one.
+ * driver says of it, in the order and with the words of the real one, release 8.
  * https://github.com/kubernetes-csi/external-snapshotter/blob/master/pkg/common-controller
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "dircsi.h"
 #include "kube/client.h"
 #include "kube/event.h"
 #include "kube/resource.h"
+#include "sandbox/storage.h"
 
 #define AS_SOURCE SNAPSHOTS "volumesnapshot-as-source-protection"
 #define BOUND     SNAPSHOTS "volumesnapshot-bound-protection"
 #define PVC       SNAPSHOTS "pvc-as-source-protection"
-#define CONTENT   SNAPSHOTS "volumesnapshotcontent-bound-protection"
-#define DELETING  SNAPSHOTS "volumesnapshot-being-deleted"
 
-enum { LOOK_AGAIN_MS = 500 };
+/* A VolumeSnapshot at work. */
+struct job {
+    struct kst_kube *kube;
+    struct kst_json *snapshot, *content, *class;
+    const char *ns, *name;
+};
 
-static bool is(const char *text, const char *wanted)
+/* As Go's "%s %v": what is said has no colon. */
+static int prefix_error(struct kst_err **err, const char *prefix)
 {
-    return text && strcmp(text, wanted) == 0;
+    int code = kst_err_code(*err);
+    kst_auto_free char *text = kst_asprintf("%s %s", prefix, kst_err_message(*err));
+    kst_err_clear(err);
+    return kst_err_set(err, code, "%s", text);
 }
 
-static int patch_status(struct kst_kube *kube, const struct kst_json *snapshot,
-                        const struct kst_json *status, struct kst_err **err)
+static const char *field(const struct job *job, const char *path)
+{
+    return kst_json_path_str(job->snapshot, path);
+}
+
+static const char *claim_name(const struct job *job)
+{
+    return field(job, "spec.source.persistentVolumeClaimName");
+}
+
+static int patch_status(struct job *job, const struct kst_json *status, struct kst_err **err)
 {
     kst_auto_json struct kst_json *patch = kst_json_make("{'status':%J}", status);
-    return kst_kube_patch(kube, &kst_res_snapshots,
-                          kst_json_path_str(snapshot, "metadata.namespace"),
-                          kst_json_path_str(snapshot, "metadata.name"), "status", KST_PATCH_MERGE,
-                          patch, NULL, err);
+    return kst_kube_patch(job->kube, &kst_res_snapshots, job->ns, job->name, "status",
+                          KST_PATCH_MERGE, patch, NULL, err);
 }
 
-/* Writes status.error once, tells an Event, and fails with the same text. */
-static int tell_error(struct kst_kube *kube, const struct kst_json *snapshot, const char *reason,
-                      struct kst_err **err)
+/* Writes status.error where it is new, tells an Event, and fails with the same text. */
+static int tell_error(struct job *job, bool not_ready, const char *reason, struct kst_err **err)
 {
-    const char *before = kst_json_path_str(snapshot, "status.error.message");
-    if (!is(before, kst_err_message(*err))) {
+    const char *message = kst_err_message(*err);
+    if (!is(field(job, "status.error.message"), message)) {
         char now[KST_TIME_TEXT];
         kst_time_format(kst_wall_ms(), now);
-        kst_auto_json struct kst_json *status = kst_json_make(
-            "{'readyToUse':false,'error':{'message':%s,'time':%s}}", kst_err_message(*err), now);
-        patch_status(kube, snapshot, status, NULL);
-        kst_event_emit(kube, snapshot, KST_EVENT_WARNING, reason, kst_err_message(*err));
+        kst_auto_json struct kst_json *status = kst_json_make("{'error':{'message':%s,'time':%s}}",
+                                                              message, now);
+        if (not_ready)
+            kst_json_set_bool(status, "readyToUse", false);
+        patch_status(job, status, NULL);
+        kst_event_emit(job->kube, job->snapshot, KST_EVENT_WARNING, reason, message);
     }
     return kst_err_code(*err);
 }
 
-/* The class that is named, or the driver's only default one. */
-static int find_class(struct kst_kube *kube, const struct kst_json *snapshot,
-                      struct kst_json **class, struct kst_err **err)
+static int get_claim(struct job *job, struct kst_json **claim, struct kst_err **err)
 {
-    const char *name = kst_json_path_str(snapshot, "spec.volumeSnapshotClassName");
-    if (name) {
-        int rc = kst_kube_get(kube, &kst_res_snapshot_classes, NULL, name, class, err);
-        if (rc != KST_E_NOT_FOUND)
-            return rc;
-        kst_err_clear(err);
-        return kst_err_set(err, rc,
-                           "Failed to get snapshot class with error failed to retrieve snapshot "
-                           "class %s from the informer: \"volumesnapshotclass.snapshot.storage."
-                           "k8s.io \\\"%s\\\" not found\"",
+    return find_object(job->kube, &kst_res_pvcs, job->ns, claim_name(job), claim, err);
+}
+
+/* The volume of the claim that is to be cut. */
+static int get_volume(struct job *job, struct kst_json **volume, struct kst_err **err)
+{
+    const char *name = claim_name(job);
+    kst_auto_json struct kst_json *claim = NULL;
+    int rc = get_claim(job, &claim, err);
+    if (rc < 0)
+        return rc;
+    if (!claim)
+        return kst_err_set(err, KST_E_FAILED,
+                           "failed to retrieve PVC %s from the lister: \"persistentvolumeclaim "
+                           "\\\"%s\\\" not found\"",
                            name, name);
-    }
-    kst_auto_json struct kst_json *all = NULL;
-    int rc = kst_kube_list(kube, &kst_res_snapshot_classes, NULL, NULL, &all, NULL, err);
+    if (!is(kst_json_path_str(claim, "status.phase"), "Bound"))
+        return kst_err_set(err, KST_E_FAILED,
+                           "the PVC %s is not yet bound to a PV, will not attempt to take a "
+                           "snapshot",
+                           name);
+    const char *pv = kst_json_path_str(claim, "spec.volumeName");
+    rc = find_object(job->kube, &kst_res_pvs, NULL, pv, volume, err);
+    if (rc == 0 && !*volume)
+        return kst_err_set(err, KST_E_FAILED,
+                           "failed to retrieve PV %s from the API server: \"persistentvolumes "
+                           "\\\"%s\\\" not found\"",
+                           pv, pv);
+    if (rc == 0 && !is(kst_json_path_str(*volume, "spec.claimRef.uid"),
+                       kst_json_path_str(claim, "metadata.uid")))
+        return kst_err_set(err, KST_E_FAILED, "claim in dataSource not bound or invalid");
+    return rc;
+}
+
+/* ---- The class ---- */
+
+static bool is_default(const struct kst_json *class)
+{
+    return is(annotation(class, SNAPSHOTS "is-default-class"), "true");
+}
+
+/* The only default class of the volume's driver, written into the VolumeSnapshot. */
+static int set_default_class(struct job *job, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *all = NULL, *volume = NULL;
+    int rc = kst_kube_list(job->kube, &kst_res_snapshot_classes, NULL, NULL, &all, NULL, err);
+    if (rc == 0)
+        rc = get_volume(job, &volume, err);
+    if (rc < 0)
+        return rc;
+    const char *driver = annotation(volume, "pv.kubernetes.io/provisioned-by");
+    if (!is(driver, DRIVER))
+        return kst_err_set(err, KST_E_FAILED,
+                           "snapshotting non-CSI volumes is not supported, snapshot:%s/%s", job->ns,
+                           job->name);
+    const struct kst_json *found = NULL;
     size_t count = 0;
     for (const struct kst_json *row = kst_json_first(all); row; row = kst_json_next(row)) {
-        const struct kst_json *notes = kst_json_path(row, "metadata.annotations");
-        if (!is(kst_json_str(kst_json_get(notes, SNAPSHOTS "is-default-class")), "true") ||
-            !is(kst_json_path_str(row, "driver"), DRIVER))
+        if (!is_default(row) || !is(kst_json_path_str(row, "driver"), driver))
             continue;
-        if (count++ == 0)
-            *class = kst_json_dup(row);
+        found = row;
+        count++;
     }
-    if (rc < 0 || count == 1)
-        return rc;
-    return kst_err_set(err, KST_E_FAILED,
-                       count ? "Failed to set default snapshot class with error %zu default "
-                               "snapshot classes were found"
-                             : "Failed to set default snapshot class with error cannot find "
-                               "default snapshot class",
-                       count);
-}
-
-/* The volume behind the claim that is to be cut. */
-static int find_volume(struct kst_kube *kube, const struct kst_json *snapshot,
-                       struct kst_json **volume, struct kst_err **err)
-{
-    const char *ns = kst_json_path_str(snapshot, "metadata.namespace");
-    const char *name = kst_json_path_str(snapshot, "spec.source.persistentVolumeClaimName");
-    kst_auto_json struct kst_json *claim = NULL;
-    int rc = kst_kube_get(kube, &kst_res_pvcs, ns, name, &claim, err);
-    if (rc == KST_E_NOT_FOUND) {
-        kst_err_clear(err);
-        return kst_err_set(err, rc,
-                           "Failed to create snapshot content with error snapshot controller "
-                           "failed to update %s on API server: cannot get claim from snapshot",
-                           kst_json_path_str(snapshot, "metadata.name"));
-    }
-    if (rc == 0 && !is(kst_json_path_str(claim, "status.phase"), "Bound"))
-        return kst_err_set(err, KST_E_FAILED,
-                           "Failed to create snapshot content with error the PVC %s is not yet "
-                           "bound to a PV, will not attempt to take a snapshot",
-                           name);
-    if (rc == 0)
-        rc = kst_kube_get(kube, &kst_res_pvs, NULL, kst_json_path_str(claim, "spec.volumeName"),
-                          volume, err);
-    if (rc == 0)
-        rc = set_finalizer(kube, &kst_res_pvcs, claim, PVC, true, err);
-    return rc;
-}
-
-static int make_content(struct kst_kube *kube, const struct kst_json *snapshot, const char *name,
-                        struct kst_json **content, struct kst_err **err)
-{
-    kst_auto_json struct kst_json *class = NULL, *volume = NULL;
-    int rc = find_class(kube, snapshot, &class, err);
-    if (rc == 0)
-        rc = find_volume(kube, snapshot, &volume, err);
+    if (count == 0)
+        return kst_err_set(err, KST_E_FAILED, "cannot find default snapshot class");
+    if (count > 1)
+        return kst_err_set(err, KST_E_FAILED, "%zu default snapshot classes were found", count);
+    kst_auto_json struct kst_json *patch = kst_json_make("{'spec':{'volumeSnapshotClassName':%s}}",
+                                                         kst_json_path_str(found, "metadata.name"));
+    struct kst_json *fresh = NULL;
+    rc = kst_kube_patch(job->kube, &kst_res_snapshots, job->ns, job->name, NULL, KST_PATCH_MERGE,
+                        patch, &fresh, err);
     if (rc < 0)
-        return tell_error(kube, snapshot, "SnapshotContentCreationFailed", err);
-    kst_auto_json struct kst_json *object = kst_json_make(
+        return rc;
+    job->class = kst_json_dup(found);
+    kst_json_free(job->snapshot);
+    job->snapshot = fresh;
+    return 0;
+}
+
+static int check_class(struct job *job, struct kst_err **err)
+{
+    const char *name = field(job, "spec.volumeSnapshotClassName");
+    if (!name) {
+        if (field(job, "spec.source.volumeSnapshotContentName"))
+            return 0;
+        if (set_default_class(job, err) == 0)
+            return 0;
+        return prefix_error(err, "Failed to set default snapshot class with error");
+    }
+    int rc = find_object(job->kube, &kst_res_snapshot_classes, NULL, name, &job->class, err);
+    if (rc < 0 || job->class)
+        return rc;
+    return kst_err_set(err, KST_E_NOT_FOUND,
+                       "Failed to get snapshot class with error volumesnapshotclass.snapshot."
+                       "storage.k8s.io \"%s\" not found",
+                       name);
+}
+
+/* ---- The content ---- */
+
+static int misfit(struct job *job, const char *reason, struct kst_err **err)
+{
+    return tell_error(job, true, reason, err);
+}
+
+/* The content made by hand, or the one that this VolumeSnapshot was given; NULL where it is not
+ * there. */
+static int find_content(struct job *job, struct kst_err **err)
+{
+    const char *given = field(job, "spec.source.volumeSnapshotContentName");
+    const char *uid = field(job, "metadata.uid");
+    kst_auto_free char *usual = kst_asprintf("snapcontent-%s", uid);
+    const char *name = given ? given : usual;
+    int rc = find_object(job->kube, &kst_res_snapshot_contents, NULL, name, &job->content, err);
+    if (rc < 0 || !job->content)
+        return rc;
+    if (given && !kst_json_path_str(job->content, "spec.source.snapshotHandle")) {
+        kst_err_set(err, KST_E_FAILED,
+                    "VolumeSnapshotContent is dynamically provisioned while expecting a "
+                    "pre-provisioned one");
+        return misfit(job, "SnapshotContentMismatch", err);
+    }
+    if (!given && !kst_json_path_str(job->content, "spec.source.volumeHandle")) {
+        kst_err_set(err, KST_E_FAILED,
+                    "VolumeSnapshotContent %s is pre-provisioned while expecting a dynamically "
+                    "provisioned one",
+                    name);
+        return misfit(job, "SnapshotContentMismatch", err);
+    }
+    const char *ref_uid = kst_json_path_str(job->content, "spec.volumeSnapshotRef.uid");
+    bool open = given && (!ref_uid || !*ref_uid);
+    if (is(kst_json_path_str(job->content, "spec.volumeSnapshotRef.name"), job->name) &&
+        is(kst_json_path_str(job->content, "spec.volumeSnapshotRef.namespace"), job->ns) &&
+        (open || is(ref_uid, uid)))
+        return 0;
+    kst_err_set(err, KST_E_FAILED, "VolumeSnapshotContent [%s] is bound to a different snapshot",
+                name);
+    return misfit(job, "SnapshotContentMisbound", err);
+}
+
+/* The claim may not go while it is being cut. */
+static int protect_claim(struct job *job, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *claim = NULL;
+    int rc = get_claim(job, &claim, err);
+    if (rc < 0)
+        return rc;
+    if (!claim)
+        return kst_err_set(err, KST_E_FAILED,
+                           "snapshot controller failed to update %s on API server: cannot get "
+                           "claim from snapshot",
+                           job->name);
+    if (has_finalizer(claim, PVC))
+        return 0;
+    if (kst_json_path_str(claim, "metadata.deletionTimestamp"))
+        return kst_err_set(err, KST_E_FAILED,
+                           "snapshot controller failed to update %s on API server: cannot add "
+                           "finalizer on claim because it is being deleted",
+                           claim_name(job));
+    return set_finalizer(job->kube, &kst_res_pvcs, claim, PVC, true, NULL, err);
+}
+
+static struct kst_json *new_content(const struct job *job, const struct kst_json *volume)
+{
+    kst_auto_free char *name = kst_asprintf("snapcontent-%s", field(job, "metadata.uid"));
+    const char *mode = kst_json_path_str(volume, "spec.volumeMode");
+    struct kst_json *content = kst_json_make(
         "{'apiVersion':'snapshot.storage.k8s.io/v1','kind':'VolumeSnapshotContent',"
-        "'metadata':{'name':%s,'finalizers':[%s]},"
+        "'metadata':{'name':%s},"
         "'spec':{'deletionPolicy':%s,'driver':%s,'volumeSnapshotClassName':%s,"
-        "'source':{'volumeHandle':%s},"
+        "'source':{'volumeHandle':%s},'sourceVolumeMode':%s,"
         "'volumeSnapshotRef':{'apiVersion':'snapshot.storage.k8s.io/v1','kind':'VolumeSnapshot',"
         "'name':%s,'namespace':%s,'uid':%s,'resourceVersion':%s}}}",
-        name, CONTENT, kst_json_path_str(class, "deletionPolicy"),
-        kst_json_path_str(class, "driver"), kst_json_path_str(class, "metadata.name"),
-        kst_json_path_str(volume, "metadata.name"), kst_json_path_str(snapshot, "metadata.name"),
-        kst_json_path_str(snapshot, "metadata.namespace"),
-        kst_json_path_str(snapshot, "metadata.uid"),
-        kst_json_path_str(snapshot, "metadata.resourceVersion"));
-    rc = kst_kube_create(kube, &kst_res_snapshot_contents, NULL, object, false, content, err);
-    if (rc == KST_E_EXISTS) {
-        kst_err_clear(err);
-        rc = kst_kube_get(kube, &kst_res_snapshot_contents, NULL, name, content, err);
+        name, kst_json_path_str(job->class, "deletionPolicy"),
+        kst_json_path_str(job->class, "driver"), kst_json_path_str(job->class, "metadata.name"),
+        kst_json_path_str(volume, "metadata.name"), mode ? mode : "Filesystem", job->name, job->ns,
+        field(job, "metadata.uid"), field(job, "metadata.resourceVersion"));
+    const struct kst_json *params = kst_json_get(job->class, "parameters");
+    const char *secret = kst_json_str(
+        kst_json_get(params, "csi.storage.k8s.io/snapshotter-secret-name"));
+    const char *secret_ns = kst_json_str(
+        kst_json_get(params, "csi.storage.k8s.io/snapshotter-secret-namespace"));
+    if (secret && secret_ns) {
+        struct kst_json *notes = kst_json_ensure_object(kst_json_mut(content, "metadata"),
+                                                        "annotations");
+        kst_json_set_str(notes, SECRET_NAME, secret);
+        kst_json_set_str(notes, SECRET_NAMESPACE, secret_ns);
     }
-    return rc;
+    return content;
 }
 
-/* A content that somebody made by hand: it must refer to us; its reference gets our uid. */
-static int bind_given(struct kst_kube *kube, const struct kst_json *snapshot, const char *name,
-                      struct kst_json **content, struct kst_err **err)
+static int make_content(struct job *job, struct kst_err **err)
 {
-    const char *ns = kst_json_path_str(snapshot, "metadata.namespace");
-    const char *uid = kst_json_path_str(snapshot, "metadata.uid");
-    int rc = kst_kube_get(kube, &kst_res_snapshot_contents, NULL, name, content, err);
-    if (rc == KST_E_NOT_FOUND) {
-        kst_err_clear(err);
-        kst_err_set(err, rc, "VolumeSnapshotContent is missing");
-        return tell_error(kube, snapshot, "SnapshotContentMissing", err);
-    }
-    if (rc < 0)
+    kst_auto_json struct kst_json *volume = NULL, *content = NULL;
+    int rc = protect_claim(job, err);
+    if (rc == KST_E_CONFLICT) /* a busy claim is no failure of the snapshot */
         return rc;
-    const char *is_uid = kst_json_path_str(*content, "spec.volumeSnapshotRef.uid");
-    if (!is(kst_json_path_str(*content, "spec.volumeSnapshotRef.name"),
-            kst_json_path_str(snapshot, "metadata.name")) ||
-        !is(kst_json_path_str(*content, "spec.volumeSnapshotRef.namespace"), ns) ||
-        (is_uid && *is_uid && strcmp(is_uid, uid) != 0)) {
-        kst_err_set(err, KST_E_FAILED,
-                    "VolumeSnapshotContent [%s] is bound to a different snapshot", name);
-        return tell_error(kube, snapshot, "SnapshotContentMisbound", err);
+    if (rc == 0 && get_volume(job, &volume, err) < 0) {
+        kst_auto_free char *why = quoted(kst_err_message(*err));
+        kst_err_clear(err);
+        rc = kst_err_set(err, KST_E_FAILED,
+                         "failed to get input parameters to create snapshot %s: %s", job->name,
+                         why);
     }
-    if (is_uid && *is_uid)
+    if (rc == 0) {
+        content = new_content(job, volume);
+        rc = kst_kube_create(job->kube, &kst_res_snapshot_contents, NULL, content, false,
+                             &job->content, err);
+    }
+    if (rc == 0) {
+        kst_auto_free char *text = kst_asprintf(
+            "Waiting for a snapshot %s/%s to be created by the CSI driver.", job->ns, job->name);
+        kst_event_emit(job->kube, job->snapshot, KST_EVENT_NORMAL, "CreatingSnapshot", text);
+        return 0;
+    }
+    prefix_error(err, "Failed to create snapshot content with error");
+    return tell_error(job, true, "SnapshotContentCreationFailed", err);
+}
+
+/* A content that somebody made by hand gets our uid. */
+static int bind_given(struct job *job, struct kst_err **err)
+{
+    const char *uid = kst_json_path_str(job->content, "spec.volumeSnapshotRef.uid");
+    if (uid && *uid)
         return 0;
     kst_auto_json struct kst_json *patch = kst_json_make(
-        "{'metadata':{'finalizers':[%s]},'spec':{'volumeSnapshotRef':{'uid':%s}}}", CONTENT, uid);
-    kst_json_free(kst_take(*content));
-    return kst_kube_patch(kube, &kst_res_snapshot_contents, NULL, name, NULL, KST_PATCH_MERGE,
-                          patch, content, err);
+        "{'spec':{'volumeSnapshotRef':{'uid':%s}}}", field(job, "metadata.uid"));
+    const char *class = field(job, "spec.volumeSnapshotClassName");
+    if (class)
+        kst_json_set_str(kst_json_mut(patch, "spec"), "volumeSnapshotClassName", class);
+    struct kst_json *fresh = NULL;
+    int rc = kst_kube_patch(job->kube, &kst_res_snapshot_contents, NULL,
+                            kst_json_path_str(job->content, "metadata.name"), NULL, KST_PATCH_MERGE,
+                            patch, &fresh, err);
+    if (rc < 0)
+        return rc;
+    kst_json_free(job->content);
+    job->content = fresh;
+    return 0;
 }
 
-/* What the driver has said so far, told on the VolumeSnapshot. */
-static int copy_status(struct kst_kube *kube, const struct kst_json *snapshot,
-                       const struct kst_json *content, struct kst_err **err)
+static int protect_content(struct job *job, struct kst_err **err)
 {
-    kst_auto_json struct kst_json *status = kst_json_make(
-        "{'boundVolumeSnapshotContentName':%s,'readyToUse':%b}",
-        kst_json_path_str(content, "metadata.name"),
-        kst_json_path_true(content, "status.readyToUse"));
+    if (kst_json_path_str(job->content, "metadata.deletionTimestamp"))
+        return 0;
+    return set_finalizer(job->kube, &kst_res_snapshot_contents, job->content, CONTENT_BOUND, true,
+                         NULL, err);
+}
+
+/* ---- The status ---- */
+
+/* What the driver has said so far. An error goes when the content's has gone, and that is when the
+ * snapshot is ready: one that was cut at the second try has both a creationTime and an error. */
+static struct kst_json *status_of(const struct job *job)
+{
+    const struct kst_json *content = job->content;
+    struct kst_json *status = kst_json_make("{'boundVolumeSnapshotContentName':%s,'readyToUse':%b}",
+                                            kst_json_path_str(content, "metadata.name"),
+                                            kst_json_path_true(content, "status.readyToUse"));
     int64_t created_ns = kst_json_path_int(content, "status.creationTime", 0);
     int64_t size = kst_json_path_int(content, "status.restoreSize", -1);
-    const char *failure = kst_json_path_str(content, "status.error.message");
-    if (created_ns) {
+    if (created_ns && !field(job, "status.creationTime")) {
         char created[KST_TIME_TEXT];
         kst_time_format(created_ns / 1000000, created);
         kst_json_set_str(status, "creationTime", created);
     }
-    if (size >= 0) {
-        kst_auto_free char *text = kst_asprintf("%lld", (long long)size);
+    if (size >= 0 && !field(job, "status.restoreSize")) {
+        kst_auto_free char *text = kst_storage_format_size(size);
         kst_json_set_str(status, "restoreSize", text);
     }
-    if (failure && !created_ns) {
-        kst_json_set(status, "error",
-                     kst_json_make("{'message':%s,'time':%s}", failure,
-                                   kst_json_path_str(content, "status.error.time")));
-    } else if (kst_json_path(snapshot, "status.error")) {
+    const struct kst_json *error = kst_json_path(content, "status.error");
+    if (kst_json_get(error, "message"))
+        kst_json_set(status, "error", kst_json_dup(error));
+    else if (kst_json_path(job->snapshot, "status.error"))
         kst_json_set(status, "error", kst_json_null());
-    }
-    bool news = kst_json_path(status, "error") &&
-                !is(kst_json_path_str(snapshot, "status.error.message"), failure ? failure : "");
-    for (const struct kst_json *field = kst_json_first(status); field && !news;
-         field = kst_json_next(field)) {
-        const struct kst_json *was = kst_json_get(kst_json_get(snapshot, "status"),
-                                                  kst_json_key(field));
-        news = kst_json_type(field) != KST_JSON_OBJECT && !kst_json_equal(field, was);
-    }
-    if (!news)
-        return 0;
-    if (failure && !created_ns)
-        kst_event_emit(kube, snapshot, KST_EVENT_WARNING, "SnapshotContentCheckandUpdateFailed",
-                       failure);
-    return patch_status(kube, snapshot, status, err);
+    return status;
 }
 
-/* The claim is free again once its snapshot is ready. */
-static int free_claim(struct kst_kube *kube, const struct kst_json *snapshot, struct kst_err **err)
+static bool is_told(const struct kst_json *was, const struct kst_json *status)
 {
-    const char *ns = kst_json_path_str(snapshot, "metadata.namespace");
-    const char *name = kst_json_path_str(snapshot, "spec.source.persistentVolumeClaimName");
-    kst_auto_json struct kst_json *claim = NULL;
-    int rc = name ? kst_kube_get(kube, &kst_res_pvcs, ns, name, &claim, err) : KST_E_NOT_FOUND;
-    if (rc == KST_E_NOT_FOUND) {
-        kst_err_clear(err);
-        return 0;
+    for (const struct kst_json *row = kst_json_first(status); row; row = kst_json_next(row)) {
+        if (!kst_json_equal(kst_json_get(was, kst_json_key(row)), row))
+            return false;
     }
-    return rc < 0 || !has_finalizer(claim, PVC)
-               ? rc
-               : set_finalizer(kube, &kst_res_pvcs, claim, PVC, false, err);
+    return true;
 }
 
-static int remove_snapshot(struct kst_kube *kube, const struct kst_json *snapshot,
-                           struct kst_err **err)
+static int copy_status(struct job *job, struct kst_err **err)
 {
-    const char *bound = kst_json_path_str(snapshot, "status.boundVolumeSnapshotContentName");
-    kst_auto_free char *usual = kst_asprintf("snapcontent-%s",
-                                             kst_json_path_str(snapshot, "metadata.uid"));
-    kst_auto_json struct kst_json *content = NULL;
-    int rc = kst_kube_get(kube, &kst_res_snapshot_contents, NULL, bound ? bound : usual, &content,
-                          err);
-    if (rc < 0 && rc != KST_E_NOT_FOUND)
+    const struct kst_json *was = kst_json_get(job->snapshot, "status");
+    kst_auto_json struct kst_json *status = status_of(job);
+    if (is_told(was, status))
+        return 0;
+    bool cut = kst_json_get(status, "creationTime") != NULL;
+    bool ready = kst_json_path_true(status, "readyToUse") && !kst_json_path_true(was, "readyToUse");
+    int rc = patch_status(job, status, err);
+    if (rc < 0)
         return rc;
-    kst_err_clear(err);
-    if (content && is(kst_json_path_str(content, "spec.deletionPolicy"), "Delete")) {
-        const char *name = kst_json_path_str(content, "metadata.name");
-        kst_auto_json struct kst_json *patch = kst_json_make(
-            "{'metadata':{'annotations':{%s:'yes'}}}", DELETING);
-        rc = kst_kube_patch(kube, &kst_res_snapshot_contents, NULL, name, NULL, KST_PATCH_MERGE,
-                            patch, NULL, err);
-        if (rc == 0 && !kst_json_path_str(content, "metadata.deletionTimestamp"))
-            rc = kst_kube_delete(kube, &kst_res_snapshot_contents, NULL, name, NULL, err);
-        if (rc == 0) /* its end wakes us */
+    if (cut) {
+        kst_auto_free char *text = kst_asprintf(
+            "Snapshot %s/%s was successfully created by the CSI driver.", job->ns, job->name);
+        kst_event_emit(job->kube, job->snapshot, KST_EVENT_NORMAL, "SnapshotCreated", text);
+    }
+    if (ready) {
+        kst_auto_free char *text = kst_asprintf("Snapshot %s/%s is ready to use.", job->ns,
+                                                job->name);
+        kst_event_emit(job->kube, job->snapshot, KST_EVENT_NORMAL, "SnapshotReady", text);
+    }
+    return 0;
+}
+
+/* The claim is free again once no VolumeSnapshot of it waits to be ready. */
+static int free_claim(struct job *job, bool being_deleted, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *claim = NULL, *all = NULL;
+    int rc = claim_name(job) ? get_claim(job, &claim, err) : 0;
+    if (rc < 0 || !has_finalizer(claim, PVC))
+        return rc;
+    rc = kst_kube_list(job->kube, &kst_res_snapshots, job->ns, NULL, &all, NULL, err);
+    if (rc < 0)
+        return rc;
+    for (const struct kst_json *row = kst_json_first(all); row; row = kst_json_next(row)) {
+        if (being_deleted && is(kst_json_path_str(row, "metadata.name"), job->name))
+            continue;
+        if (is(kst_json_path_str(row, "spec.source.persistentVolumeClaimName"), claim_name(job)) &&
+            !kst_json_path_true(row, "status.readyToUse"))
             return 0;
-        if (rc != KST_E_NOT_FOUND)
-            return rc;
-        kst_err_clear(err);
     }
-    rc = free_claim(kube, snapshot, err);
-    if (rc < 0 || !kst_json_first(kst_json_path(snapshot, "metadata.finalizers")))
-        return rc;
-    kst_auto_json struct kst_json *patch = kst_json_make("{'metadata':{'finalizers':null}}");
-    rc = kst_kube_patch(kube, &kst_res_snapshots, kst_json_path_str(snapshot, "metadata.namespace"),
-                        kst_json_path_str(snapshot, "metadata.name"), NULL, KST_PATCH_MERGE, patch,
-                        NULL, err);
-    if (rc == KST_E_NOT_FOUND) {
-        kst_err_clear(err);
-        rc = 0;
+    return set_finalizer(job->kube, &kst_res_pvcs, claim, PVC, false, NULL, err);
+}
+
+/* ---- The end ---- */
+
+/* Whether a claim is being filled from it. */
+static int is_being_restored(struct job *job, bool *answer, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *all = NULL;
+    int rc = kst_kube_list(job->kube, &kst_res_pvcs, job->ns, NULL, &all, NULL, err);
+    *answer = false;
+    for (const struct kst_json *row = kst_json_first(all); row; row = kst_json_next(row)) {
+        if (is(kst_json_path_str(row, "spec.dataSource.kind"), "VolumeSnapshot") &&
+            is(kst_json_path_str(row, "spec.dataSource.name"), job->name) &&
+            is(kst_json_path_str(row, "status.phase"), "Pending"))
+            *answer = true;
     }
     return rc;
 }
 
-static int protect(struct kst_kube *kube, struct kst_json **snapshot, struct kst_err **err)
+/* Lets the sidecar remove the content, or tells it that the snapshot went without it. */
+static int release_content(struct job *job, bool delete, struct kst_err **err)
 {
-    if (has_finalizer(*snapshot, BOUND))
-        return 0;
-    kst_auto_free char *ns = kst_strdup(kst_json_path_str(*snapshot, "metadata.namespace"));
-    kst_auto_free char *name = kst_strdup(kst_json_path_str(*snapshot, "metadata.name"));
-    kst_auto_json struct kst_json *patch = kst_json_make(
-        "{'metadata':{'finalizers':[%s,%s],'resourceVersion':%s}}", AS_SOURCE, BOUND,
-        kst_json_path_str(*snapshot, "metadata.resourceVersion"));
-    struct kst_json *fresh = NULL;
-    int rc = kst_kube_patch(kube, &kst_res_snapshots, ns, name, NULL, KST_PATCH_MERGE, patch,
-                            &fresh, err);
-    if (rc == 0) {
-        kst_json_free(*snapshot);
-        *snapshot = fresh;
+    const char *name = kst_json_path_str(job->content, "metadata.name");
+    int rc = 0;
+    if (!annotation(job->content, BEING_DELETED)) {
+        kst_auto_json struct kst_json *patch = kst_json_make(
+            "{'metadata':{'annotations':{%s:'yes'}}}", BEING_DELETED);
+        rc = kst_kube_patch(job->kube, &kst_res_snapshot_contents, NULL, name, NULL,
+                            KST_PATCH_MERGE, patch, NULL, err);
     }
+    if (rc == 0 && delete &&!kst_json_path_str(job->content, "metadata.deletionTimestamp"))
+        rc = kst_kube_delete(job->kube, &kst_res_snapshot_contents, NULL, name, NULL, err);
     return rc;
+}
+
+static int remove_snapshot(struct job *job, int64_t *again_ms, struct kst_err **err)
+{
+    const char *bound = field(job, "status.boundVolumeSnapshotContentName");
+    kst_auto_free char *usual = kst_asprintf("snapcontent-%s", field(job, "metadata.uid"));
+    if (!bound && claim_name(job))
+        bound = usual;
+    int rc = bound ? find_object(job->kube, &kst_res_snapshot_contents, NULL, bound, &job->content,
+                                 err)
+                   : 0;
+    bool busy = false;
+    if (rc == 0 && !is(kst_json_path_str(job->content, "spec.volumeSnapshotRef.uid"),
+                       field(job, "metadata.uid")))
+        kst_json_free(kst_take(job->content));
+    if (rc == 0 && job->content)
+        rc = is_being_restored(job, &busy, err);
+    if (rc < 0)
+        return rc;
+    if (busy) {
+        kst_event_emit(job->kube, job->snapshot, KST_EVENT_WARNING, "SnapshotDeletePending",
+                       "Snapshot is being used to restore a PVC");
+        *again_ms = LOOK_AGAIN_MS;
+        return 0;
+    }
+    bool delete = is(kst_json_path_str(job->content, "spec.deletionPolicy"), "Delete");
+    if (job->content)
+        rc = forget_not_found(release_content(job, delete, err), err);
+    struct kst_json *fresh = NULL;
+    if (rc == 0)
+        rc = set_finalizer(job->kube, &kst_res_snapshots, job->snapshot, AS_SOURCE, false, &fresh,
+                           err);
+    if (rc == 0 && !(job->content && delete)) /* else the end of the content wakes us */
+        rc = set_finalizer(job->kube, &kst_res_snapshots, fresh ? fresh : job->snapshot, BOUND,
+                           false, NULL, err);
+    kst_json_free(fresh);
+    return forget_not_found(rc, err);
+}
+
+/* ---- All of it ---- */
+
+static int add_finalizers(struct job *job, struct kst_err **err)
+{
+    static const char *const finalizers[] = {AS_SOURCE, BOUND};
+    bool bound = is(kst_json_path_str(job->content, "spec.deletionPolicy"), "Delete");
+    for (size_t i = 0; i < (bound ? 2 : 1); i++) {
+        struct kst_json *fresh = NULL;
+        int rc = set_finalizer(job->kube, &kst_res_snapshots, job->snapshot, finalizers[i], true,
+                               &fresh, err);
+        if (rc < 0)
+            return rc;
+        if (fresh) {
+            kst_json_free(job->snapshot);
+            job->snapshot = fresh;
+        }
+    }
+    return 0;
+}
+
+static int bind(struct job *job, struct kst_err **err)
+{
+    const char *given = field(job, "spec.source.volumeSnapshotContentName");
+    bool ready = kst_json_path_true(job->snapshot, "status.readyToUse") &&
+                 field(job, "status.boundVolumeSnapshotContentName");
+    if (!job->content && (ready || given)) {
+        kst_err_set(err, KST_E_NOT_FOUND, "VolumeSnapshotContent is missing");
+        return tell_error(job, true, "SnapshotContentMissing", err);
+    }
+    int rc = 0;
+    if (!job->content)
+        rc = make_content(job, err);
+    else if (given)
+        rc = bind_given(job, err);
+    if (rc == 0)
+        rc = protect_content(job, err);
+    return rc < 0 ? rc : copy_status(job, err);
+}
+
+static int work_on(struct job *job, int64_t *again_ms, struct kst_err **err)
+{
+    bool being_deleted = field(job, "metadata.deletionTimestamp") != NULL;
+    int rc = check_class(job, err);
+    if (rc < 0) {
+        bool named = field(job, "spec.volumeSnapshotClassName") != NULL;
+        if (!being_deleted || rc != KST_E_NOT_FOUND)
+            return tell_error(job, false,
+                              named ? "GetSnapshotClassFailed" : "SetDefaultSnapshotClassFailed",
+                              err);
+        kst_err_clear(err);
+    }
+    rc = free_claim(job, being_deleted, err);
+    if (rc < 0)
+        return rc;
+    if (being_deleted)
+        return remove_snapshot(job, again_ms, err);
+    rc = find_content(job, err);
+    if (rc == 0)
+        rc = add_finalizers(job, err);
+    return rc < 0 ? rc : bind(job, err);
 }
 
 int reconcile_snapshot(struct controller *self, const char *ns, const char *name, int64_t *again_ms,
                        struct kst_err **err)
 {
-    struct kst_kube *kube = controller_kube(self);
-    kst_auto_json struct kst_json *snapshot = NULL, *content = NULL;
-    int rc = kst_kube_get(kube, &kst_res_snapshots, ns, name, &snapshot, err);
-    if (rc == KST_E_NOT_FOUND) {
-        kst_err_clear(err);
-        return 0;
-    }
-    if (rc < 0)
+    struct job job = {.kube = controller_kube(self), .ns = ns, .name = name};
+    int rc = find_object(job.kube, &kst_res_snapshots, ns, name, &job.snapshot, err);
+    if (rc < 0 || !job.snapshot)
         return rc;
-    const char *claim = kst_json_path_str(snapshot, "spec.source.persistentVolumeClaimName");
-    if (fault_is_set(kube, ns, claim, "noController")) {
+    kst_auto_json struct kst_json *faults = read_faults(job.kube);
+    if (kst_storage_fault(faults, ns, claim_name(&job), "noController"))
         *again_ms = LOOK_AGAIN_MS;
-        return 0;
-    }
-    if (kst_json_path_str(snapshot, "metadata.deletionTimestamp"))
-        return remove_snapshot(kube, snapshot, err);
-    rc = protect(kube, &snapshot, err);
-    if (rc < 0)
-        return rc;
-    const char *given = kst_json_path_str(snapshot, "spec.source.volumeSnapshotContentName");
-    kst_auto_free char *usual = kst_asprintf("snapcontent-%s",
-                                             kst_json_path_str(snapshot, "metadata.uid"));
-    if (given) {
-        rc = bind_given(kube, snapshot, given, &content, err);
-    } else {
-        rc = kst_kube_get(kube, &kst_res_snapshot_contents, NULL, usual, &content, err);
-        if (rc == KST_E_NOT_FOUND) {
-            kst_err_clear(err);
-            rc = make_content(kube, snapshot, usual, &content, err);
-        }
-    }
-    if (rc == 0)
-        rc = copy_status(kube, snapshot, content, err);
-    if (rc == 0 && kst_json_path_true(content, "status.readyToUse"))
-        rc = free_claim(kube, snapshot, err);
+    else
+        rc = work_on(&job, again_ms, err);
+    kst_json_free(job.snapshot);
+    kst_json_free(job.content);
+    kst_json_free(job.class);
     return rc;
 }
