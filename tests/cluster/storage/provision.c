@@ -115,9 +115,8 @@ static int find_source(struct kst_kube *kube, const struct kst_json *claim, char
         return 0;
     int rc = is(kind, "VolumeSnapshot") ? from_snapshot(kube, claim, ns, name, source, err)
                                         : from_claim(kube, ns, name, source, err);
-    return rc < 0 ? kst_err_wrap(err, "error getting handle for DataSource Type %s by Name %s",
-                                 kind, name)
-                  : 0;
+    return kst_err_wrap(err, rc, "error getting handle for DataSource Type %s by Name %s", kind,
+                        name);
 }
 
 static int fill(struct kst_kube *kube, const struct kst_json *claim, const char *path,
