@@ -260,6 +260,7 @@ static void set_common(struct kst_transfer *self, const struct kst_http_request 
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    self->proxy = kst_strdup(request->proxy);
     curl_easy_setopt(easy, CURLOPT_PROXY, request->proxy ? request->proxy : "");
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
     /* A proxy that says it is connected is not the answer of the server. */
@@ -332,6 +333,7 @@ void kst_transfer_free(struct kst_transfer *self)
     curl_slist_free_all(self->connect_to);
     kst_cond_release(&self->changed);
     free(self->url);
+    free(self->proxy);
     free(self->retry_after);
     free(self->request_body);
     free(self);
@@ -352,6 +354,15 @@ static int64_t retry_after_ms(const char *text)
     return left < 0 ? 0 : left > most_ms ? most_ms : left;
 }
 
+/* What a proxy answered to CONNECT where that was a refusal, else 0: the server saw nothing then.
+ */
+static long refused_tunnel(const struct kst_transfer *self)
+{
+    long status = 0;
+    curl_easy_getinfo(self->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    return status / 100 == 2 ? 0 : status;
+}
+
 void kst_transfer_response(struct kst_transfer *self, struct kst_http_response *response)
 {
     char *type = NULL;
@@ -363,17 +374,17 @@ void kst_transfer_response(struct kst_transfer *self, struct kst_http_response *
     free(response->content_type);
     response->content_type = kst_strdup(type);
     response->retry_after_ms = retry_after_ms(self->retry_after);
-    response->sent = request_size > 0 || response->status > 0;
+    response->sent = (request_size > 0 || response->status > 0) && !refused_tunnel(self);
     response->http_version = version == CURL_HTTP_VERSION_2_0 ? 20 : 11;
 }
 
-/* "host:port" of the transfer's own URL, for messages. */
-static char *server_of(const struct kst_transfer *self)
+/* "host:port" of a URL, for messages: never its user and password. */
+static char *host_of(const char *url)
 {
-    const char *start = strstr(self->url, "://");
-    start = start ? start + 3 : self->url;
+    const char *start = strstr(url, "://");
+    start = start ? start + 3 : url;
     size_t len = strcspn(start, "/?#");
-    for (size_t i = len; i > 0; i--) { /* never the user and password of a URL */
+    for (size_t i = len; i > 0; i--) {
         if (start[i - 1] == '@') {
             len -= i;
             start += i;
@@ -381,6 +392,11 @@ static char *server_of(const struct kst_transfer *self)
         }
     }
     return kst_strndup(start, len);
+}
+
+static char *server_of(const struct kst_transfer *self)
+{
+    return host_of(self->url);
 }
 
 static int tls_error(const char *server, const char *text, struct kst_err **err)
@@ -433,17 +449,46 @@ static int timed_out(const struct kst_transfer *self, const char *server, struct
     return kst_err_set(err, KST_E_TIMEOUT, "%s sent nothing for too long", server);
 }
 
+/* Of the way through a proxy; 0 where it is not the proxy that fails. */
+static int proxy_error(const struct kst_transfer *self, const char *server, const char *text,
+                       struct kst_err **err)
+{
+    if (!self->proxy)
+        return 0;
+    kst_auto_free char *proxy = host_of(self->proxy);
+    long status = refused_tunnel(self);
+    if (status) {
+        kst_err_set(err, KST_E_UNREACHABLE, "the proxy %s refuses a tunnel to %s: HTTP %ld", proxy,
+                    server, status);
+        kst_err_hint(err, "%s",
+                     status == 407 ? "give the proxy's user and password in its URL"
+                                   : "ask who runs the proxy, or reach the server without it");
+        return KST_E_UNREACHABLE;
+    }
+    if (self->result == CURLE_COULDNT_RESOLVE_PROXY)
+        kst_err_set(err, KST_E_UNREACHABLE, "the name of the proxy %s cannot be resolved", proxy);
+    else if (self->result == CURLE_COULDNT_CONNECT)
+        kst_err_set(err, KST_E_UNREACHABLE, "no connection to the proxy %s, on the way to %s: %s",
+                    proxy, server, text);
+    else
+        return 0;
+    kst_err_hint(err, "check the proxy's URL (proxy-url in a kubeconfig)");
+    return KST_E_UNREACHABLE;
+}
+
 int kst_transfer_error(struct kst_transfer *self, struct kst_err **err)
 {
     kst_auto_free char *server = server_of(self);
     const char *text = *self->error ? self->error : curl_easy_strerror(self->result);
+    int rc = proxy_error(self, server, text, err);
+    if (rc < 0)
+        return rc;
     if (self->too_large)
         return kst_err_set(err, KST_E_LIMIT,
                            "the answer of %s is larger than the %zu bytes allowed", server,
                            self->body->cap_bytes);
     switch (self->result) {
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
         kst_err_set(err, KST_E_UNREACHABLE, "the name of %s cannot be resolved", server);
         kst_err_hint(err, "check the name, and the DNS of this machine or Pod");
         return KST_E_UNREACHABLE;
@@ -461,6 +506,11 @@ int kst_transfer_error(struct kst_transfer *self, struct kst_err **err)
     case CURLE_SSL_CACERT_BADFILE:
         return kst_err_set(err, KST_E_INVALID,
                            "the certificate or key to use for %s is not usable: %s", server, text);
+    case CURLE_SEND_FAIL_REWIND: /* give_body() */
+        return kst_err_set(err, KST_E_CLOSED,
+                           "%s ended the connection before it answered; it may have executed the "
+                           "request",
+                           server);
     default:
         return kst_err_set(err, KST_E_CLOSED, "the connection to %s broke: %s", server, text);
     }

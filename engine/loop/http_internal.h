@@ -15,7 +15,8 @@ struct kst_transfer {
     struct kst_loop *loop;
     CURL *easy;
     struct curl_slist *headers, *connect_to;
-    char *url; /* with the TLS server name in it, where that differs */
+    char *url;   /* with the TLS server name in it, where that differs */
+    char *proxy; /* NULL: none; may hold a password */
     char error[CURL_ERROR_SIZE];
     struct kst_cond changed;
     bool added, done, headers_done, too_large;
