@@ -3,12 +3,15 @@
 #include <string.h>
 
 #include "app/backup.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "cmd/cmd.h"
 #include "cmd/progress.h"
 #include "kube/client.h"
 #include "loop/fiber.h"
+
+enum { DEFAULT_PARALLEL = 16, MAX_PARALLEL = 1000 };
 
 struct one {
     struct kst_run_options options;
@@ -20,7 +23,8 @@ static int execute(void *arg, struct kst_err **err)
     return kst_run_execute(&one->options, err);
 }
 
-static int run_all(struct kst_cmd *cmd, struct kst_kube *kube, bool wait, struct kst_err **err)
+static int run_all(struct kst_cmd *cmd, struct kst_kube *kube, bool wait, unsigned parallel,
+                   struct kst_err **err)
 {
     size_t count = 0;
     while (cmd->args[count])
@@ -33,6 +37,7 @@ static int run_all(struct kst_cmd *cmd, struct kst_kube *kube, bool wait, struct
     };
     struct kst_run_observer observer = kst_progress_observer(&progress);
     struct kst_group *group = kst_group_new(cmd->loop, false);
+    kst_group_limit(group, parallel);
     for (size_t i = 0; i < count; i++) {
         all[i].options = (struct kst_run_options){
             .kube = kube,
@@ -53,9 +58,13 @@ static int run_all(struct kst_cmd *cmd, struct kst_kube *kube, bool wait, struct
 int kst_cmd_run(struct kst_cmd *cmd, struct kst_err **err)
 {
     bool wait = false;
+    const char *parallel = NULL;
+    long long limit = DEFAULT_PARALLEL;
     const struct kst_option table[] = {
         {0, "wait-for-owner", NULL, KST_OPTION_FLAG, &wait,
          "where another engine executes the Run, wait until it gives it up"},
+        {0, "parallel", "N", KST_OPTION_STRING, &parallel,
+         "how many Runs are executed at once (default 16)"},
         {0, NULL, NULL, KST_OPTION_FLAG, NULL, NULL},
     };
     struct kst_kube *kube = NULL;
@@ -67,5 +76,9 @@ int kst_cmd_run(struct kst_cmd *cmd, struct kst_err **err)
         rc = kst_cmd_want_args(cmd, 1, -1, err);
     if (rc == 0)
         rc = kst_cmd_kube(cmd, &kube, err);
-    return rc < 0 ? rc : run_all(cmd, kube, wait, err);
+    if (rc == 0 && parallel &&
+        (!kst_parse_int(parallel, &limit) || limit < 1 || limit > MAX_PARALLEL))
+        rc = kst_err_set(err, KST_E_USAGE, "option --parallel: expected 1 to %d, found '%s'",
+                         MAX_PARALLEL, parallel);
+    return rc < 0 ? rc : run_all(cmd, kube, wait, (unsigned)limit, err);
 }
