@@ -25,6 +25,7 @@
 struct job {
     struct kst_kube *kube;
     struct kst_json *snapshot, *content, *class;
+    struct kst_json *claim; /* read once, see get_claim() */
     const char *ns, *name;
 };
 
@@ -71,30 +72,43 @@ static int tell_error(struct job *job, bool not_ready, const char *reason, struc
     return kst_err_code(*err);
 }
 
-static int get_claim(struct job *job, struct kst_json **claim, struct kst_err **err)
+/* Has job->claim, or leaves it NULL where there is none. */
+static int get_claim(struct job *job, struct kst_err **err)
 {
-    return find_object(job->kube, &kst_res_pvcs, job->ns, claim_name(job), claim, err);
+    if (job->claim || !claim_name(job))
+        return 0;
+    return find_object(job->kube, &kst_res_pvcs, job->ns, claim_name(job), &job->claim, err);
+}
+
+static int set_claim_finalizer(struct job *job, bool there, struct kst_err **err)
+{
+    struct kst_json *fresh = NULL;
+    int rc = set_finalizer(job->kube, &kst_res_pvcs, job->claim, PVC, there, &fresh, err);
+    if (fresh) {
+        kst_json_free(job->claim);
+        job->claim = fresh;
+    }
+    return rc;
 }
 
 /* The volume of the claim that is to be cut. */
 static int get_volume(struct job *job, struct kst_json **volume, struct kst_err **err)
 {
     const char *name = claim_name(job);
-    kst_auto_json struct kst_json *claim = NULL;
-    int rc = get_claim(job, &claim, err);
+    int rc = get_claim(job, err);
     if (rc < 0)
         return rc;
-    if (!claim)
+    if (!job->claim)
         return kst_err_set(err, KST_E_FAILED,
                            "failed to retrieve PVC %s from the lister: \"persistentvolumeclaim "
                            "\\\"%s\\\" not found\"",
                            name, name);
-    if (!is(kst_json_path_str(claim, "status.phase"), "Bound"))
+    if (!is(kst_json_path_str(job->claim, "status.phase"), "Bound"))
         return kst_err_set(err, KST_E_FAILED,
                            "the PVC %s is not yet bound to a PV, will not attempt to take a "
                            "snapshot",
                            name);
-    const char *pv = kst_json_path_str(claim, "spec.volumeName");
+    const char *pv = kst_json_path_str(job->claim, "spec.volumeName");
     rc = find_object(job->kube, &kst_res_pvs, NULL, pv, volume, err);
     if (rc == 0 && !*volume)
         return kst_err_set(err, KST_E_FAILED,
@@ -102,7 +116,7 @@ static int get_volume(struct job *job, struct kst_json **volume, struct kst_err 
                            "\\\"%s\\\" not found\"",
                            pv, pv);
     if (rc == 0 && !is(kst_json_path_str(*volume, "spec.claimRef.uid"),
-                       kst_json_path_str(claim, "metadata.uid")))
+                       kst_json_path_str(job->claim, "metadata.uid")))
         return kst_err_set(err, KST_E_FAILED, "claim in dataSource not bound or invalid");
     return rc;
 }
@@ -217,23 +231,22 @@ static int find_content(struct job *job, struct kst_err **err)
 /* The claim may not go while it is being cut. */
 static int protect_claim(struct job *job, struct kst_err **err)
 {
-    kst_auto_json struct kst_json *claim = NULL;
-    int rc = get_claim(job, &claim, err);
+    int rc = get_claim(job, err);
     if (rc < 0)
         return rc;
-    if (!claim)
+    if (!job->claim)
         return kst_err_set(err, KST_E_FAILED,
                            "snapshot controller failed to update %s on API server: cannot get "
                            "claim from snapshot",
                            job->name);
-    if (has_finalizer(claim, PVC))
+    if (has_finalizer(job->claim, PVC))
         return 0;
-    if (kst_json_path_str(claim, "metadata.deletionTimestamp"))
+    if (kst_json_path_str(job->claim, "metadata.deletionTimestamp"))
         return kst_err_set(err, KST_E_FAILED,
                            "snapshot controller failed to update %s on API server: cannot add "
                            "finalizer on claim because it is being deleted",
                            claim_name(job));
-    return set_finalizer(job->kube, &kst_res_pvcs, claim, PVC, true, NULL, err);
+    return set_claim_finalizer(job, true, err);
 }
 
 static struct kst_json *new_content(const struct job *job, const struct kst_json *volume)
@@ -388,9 +401,9 @@ static int copy_status(struct job *job, struct kst_err **err)
 /* The claim is free again once no VolumeSnapshot of it waits to be ready. */
 static int free_claim(struct job *job, bool being_deleted, struct kst_err **err)
 {
-    kst_auto_json struct kst_json *claim = NULL, *all = NULL;
-    int rc = claim_name(job) ? get_claim(job, &claim, err) : 0;
-    if (rc < 0 || !has_finalizer(claim, PVC))
+    kst_auto_json struct kst_json *all = NULL;
+    int rc = get_claim(job, err);
+    if (rc < 0 || !has_finalizer(job->claim, PVC))
         return rc;
     rc = kst_kube_list(job->kube, &kst_res_snapshots, job->ns, NULL, &all, NULL, err);
     if (rc < 0)
@@ -402,7 +415,7 @@ static int free_claim(struct job *job, bool being_deleted, struct kst_err **err)
             !kst_json_path_true(row, "status.readyToUse"))
             return 0;
     }
-    return set_finalizer(job->kube, &kst_res_pvcs, claim, PVC, false, NULL, err);
+    return set_claim_finalizer(job, false, err);
 }
 
 /* ---- The end ---- */
@@ -552,5 +565,6 @@ int reconcile_snapshot(struct controller *self, const char *ns, const char *name
     kst_json_free(job.snapshot);
     kst_json_free(job.content);
     kst_json_free(job.class);
+    kst_json_free(job.claim);
     return rc;
 }
