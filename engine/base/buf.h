@@ -90,8 +90,8 @@ int kst_base64_decode(struct kst_buf *out, struct kst_str text, bool lenient);
 /* FNV-1a, 64 bits, for short suffixes of names; not for security. */
 unsigned long long kst_hash(const void *data, size_t len);
 
-/* A valid Kubernetes object name (RFC 1123 label, at most `max` <= 253 bytes) made of `text`: what
- * is not allowed becomes '-', and what had to be changed or cut gets a hash suffix, so that
+/* A valid Kubernetes object name (RFC 1123 label, at most `max` bytes, 9 to 253) made of `text`:
+ * what is not allowed becomes '-', and what had to be changed or cut gets a hash suffix, so that
  * different inputs keep different names. The caller frees it. */
 char *kst_name_make(const char *text, size_t max);
 

@@ -6,16 +6,40 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { MAX_PATTERN_BYTES = 64 * 1024, MAX_DEPTH = 10000, HEAP_KIB = 16 * 1024 };
+enum {
+    MAX_PATTERN_BYTES = 64 * 1024,
+    MAX_DEPTH = 10000,
+    HEAP_KIB = 16 * 1024,
+    LONG_BYTES = 16 * 1024, /* of a text that one item of a pattern may take long on */
+    LOOKS = 32,             /* steps between two looks at the clock, on shorter ones */
+};
 
 struct kst_regex {
     pcre2_code *code;
     pcre2_match_context *limits;
     pcre2_match_data *data; /* matching never yields, so one is enough */
 };
+
+struct watch {
+    int64_t until_ms;
+    unsigned steps, every;
+};
+
+/*
+ * Called before each item of the pattern. PCRE2's own limit counts backtracking alone: "a*[xy]" on
+ * a long row of a's never backtracks, but looks at the whole row from each of its places.
+ */
+static int on_step(pcre2_callout_block *block, void *arg)
+{
+    struct watch *self = arg;
+    if (++self->steps % self->every)
+        return 0;
+    return kst_now_ms() > self->until_ms ? PCRE2_ERROR_CALLOUT : 0;
+}
 
 int kst_regex_new(const char *pattern, size_t len, int flags, struct kst_regex **out,
                   struct kst_err **err)
@@ -25,7 +49,7 @@ int kst_regex_new(const char *pattern, size_t len, int flags, struct kst_regex *
                            "the regular expression has %zu bytes; at most %d are "
                            "allowed",
                            len, MAX_PATTERN_BYTES);
-    uint32_t options = PCRE2_NEVER_BACKSLASH_C;
+    uint32_t options = PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT;
     options |= flags & KST_REGEX_BYTES ? 0u : PCRE2_UTF;
     options |= flags & KST_REGEX_CASELESS ? PCRE2_CASELESS : 0u;
     options |= flags & KST_REGEX_DOTALL ? PCRE2_DOTALL : 0u;
@@ -77,6 +101,9 @@ int kst_regex_match(const struct kst_regex *self, const char *subject, size_t le
                     bool anchored, struct kst_regex_span *spans, size_t nspans, bool *matched,
                     struct kst_err **err)
 {
+    struct watch watch = {.until_ms = kst_deadline_in_ms(KST_REGEX_MS),
+                          .every = len < LONG_BYTES ? LOOKS : 1};
+    pcre2_set_callout(self->limits, on_step, &watch);
     int count = pcre2_match(self->code, (PCRE2_SPTR)subject, len, offset,
                             anchored ? PCRE2_ANCHORED : 0u, self->data, self->limits);
     if (count == PCRE2_ERROR_NOMATCH) {
@@ -88,6 +115,10 @@ int kst_regex_match(const struct kst_regex *self, const char *subject, size_t le
         return kst_err_set(err, KST_E_LIMIT,
                            "the pattern needs more than %d steps on a text of %zu bytes",
                            KST_REGEX_STEPS, len);
+    if (count == PCRE2_ERROR_CALLOUT)
+        return kst_err_set(err, KST_E_LIMIT,
+                           "the pattern needs more than %d ms on a text of %zu bytes", KST_REGEX_MS,
+                           len);
     if (count < 0) {
         PCRE2_UCHAR text[256];
         pcre2_get_error_message(count, text, sizeof(text));

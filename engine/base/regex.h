@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Regular expressions on PCRE2 (8 bit, UTF), with limits: a match that needs more than
- * KST_REGEX_STEPS steps ends with KST_E_LIMIT, so no pattern can hold the engine. Compiled with
- * PCRE2_NEVER_BACKSLASH_C; JIT where the machine has it. This module alone includes pcre2.
+ * KST_REGEX_STEPS steps back or about KST_REGEX_MS ends with KST_E_LIMIT, so no pattern can hold
+ * the engine. Compiled with PCRE2_NEVER_BACKSLASH_C, and without JIT, which keeps no such limits.
+ * This module alone includes pcre2.
  */
 #ifndef KST_BASE_REGEX_H
 #define KST_BASE_REGEX_H
@@ -13,7 +14,7 @@
 struct kst_err;
 struct kst_regex;
 
-enum { KST_REGEX_STEPS = 1000000, KST_REGEX_GROUPS = 64 };
+enum { KST_REGEX_STEPS = 1000000, KST_REGEX_MS = 500, KST_REGEX_GROUPS = 64 };
 
 enum kst_regex_flags {
     KST_REGEX_BYTES = 1, /* subject and pattern are bytes, not UTF-8 */

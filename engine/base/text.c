@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Views, conversions, base64 and names: the parts of buf.h that look at text. */
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
@@ -81,7 +82,8 @@ bool kst_parse_int(const char *text, long long *value)
 static const struct unit {
     const char *name;
     double ms;
-} units[] = {{"ns", 1e-6}, {"us", 1e-3}, {"ms", 1}, {"s", 1e3}, {"m", 6e4}, {"h", 3.6e6}};
+} units[] = {{"ns", 1e-6}, {"us", 1e-3}, {"\xc2\xb5s", 1e-3}, {"\xce\xbcs", 1e-3},
+             {"ms", 1},    {"s", 1e3},   {"m", 6e4},          {"h", 3.6e6}};
 
 static const struct unit *find_unit(const char *at, size_t len)
 {
@@ -158,7 +160,7 @@ int kst_base64_decode(struct kst_buf *out, struct kst_str text, bool lenient)
         if (lenient && isspace((unsigned char)byte))
             continue;
         const char *at = byte ? strchr(alphabet, byte) : NULL;
-        if (byte == '=' && count >= 2)
+        if (byte == '=' && (count == 2 || count == 3))
             padding++;
         else if (!at || padding)
             goto bad;
@@ -169,8 +171,10 @@ int kst_base64_decode(struct kst_buf *out, struct kst_str text, bool lenient)
         /* What padding cuts off must have been zero. */
         if ((padding == 1 && bits & 0xff) || (padding == 2 && bits & 0xffff))
             goto bad;
-        if (kst_buf_add(out, bytes, (size_t)(3 - padding)) < 0)
+        if (kst_buf_add(out, bytes, (size_t)(3 - padding)) < 0) {
+            kst_buf_truncate(out, start);
             return KST_E_LIMIT;
+        }
         bits = 0;
         count = padding ? 5 : 0; /* 5: nothing may follow */
     }
@@ -193,6 +197,7 @@ unsigned long long kst_hash(const void *data, size_t len)
 char *kst_name_make(const char *text, size_t max)
 {
     enum { HASH_LEN = 9 }; /* "-" and 8 digits */
+    assert(max >= HASH_LEN && max <= 253);
     size_t len = strlen(text);
     char *name = kst_malloc((len > max ? len : max) + HASH_LEN + 1);
     bool changed = len == 0;
