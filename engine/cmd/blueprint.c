@@ -112,6 +112,8 @@ static int show(struct kst_cmd *cmd, struct kst_source *source, struct kst_lua *
         found = found || wanted;
         if (wanted && plain && name)
             print_blueprint(blueprint);
+        else if (wanted && cmd->output == KST_OUTPUT_NAME)
+            printf("blueprint/%s\n", kst_blueprint_name(blueprint));
         else if (wanted && plain)
             printf("%-20s %s\n", kst_blueprint_name(blueprint), kst_blueprint_summary(blueprint));
         else if (wanted)
@@ -123,7 +125,9 @@ static int show(struct kst_cmd *cmd, struct kst_source *source, struct kst_lua *
         kst_err_hint(err, "see what it has with: kassette blueprint list");
         return KST_E_NOT_FOUND;
     }
-    return plain ? 0 : kst_cmd_print(cmd, name ? kst_json_at(list, 0) : list, err);
+    return plain || cmd->output == KST_OUTPUT_NAME
+               ? 0
+               : kst_cmd_print(cmd, name ? kst_json_at(list, 0) : list, err);
 }
 
 static int blueprint(struct kst_cmd *cmd, const struct options *options, struct kst_err **err)

@@ -47,8 +47,10 @@ int kst_cmd_version(struct kst_cmd *cmd, struct kst_err **err)
 
 int kst_cmd_show_help(struct kst_cmd *cmd, struct kst_err **err)
 {
+    bool self = cmd->argc > 1 &&
+                (strcmp(cmd->argv[1], "--help") == 0 || strcmp(cmd->argv[1], "-h") == 0);
     const struct kst_command *command = cmd->argc > 1 ? kst_cmd_find(cmd->argv[1]) : NULL;
-    if (cmd->argc > 1 && !command)
+    if (cmd->argc > 1 && !command && !self)
         return kst_err_set(err, KST_E_USAGE, "'%s' is not a command of kassette", cmd->argv[1]);
     if (command && command->run != kst_cmd_show_help) {
         /* A command explains itself. */

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion for kassette. Commands and options are asked of the program itself.
+
+_kassette_commands() {
+    kassette help 2>/dev/null | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'
+}
+
+_kassette_options() {
+    kassette "$1" --help 2>/dev/null |
+        grep -oE '(^|[ ,])(-[A-Za-z]|--[a-z-]+)' | tr -d ' ,' | sort -u
+}
+
+# Names from the cluster, within two seconds or not at all.
+_kassette_runs() { timeout 2 kassette get -o name 2>/dev/null | sed 's,.*/,,'; }
+_kassette_objects() { timeout 2 kubectl get "$1" -o name 2>/dev/null | sed 's,.*/,,'; }
+
+_kassette() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command="" i words=""
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        -*) ;;
+        *)
+            command=${COMP_WORDS[i]}
+            break
+            ;;
+        esac
+    done
+    case $before in
+    -o | --output) words="json yaml wide name" ;;
+    -n | --namespace | --home | --allow-namespace) words=$(_kassette_objects namespaces) ;;
+    --snapshot-class) words=$(_kassette_objects volumesnapshotclasses) ;;
+    --log-format) words="plain json" ;;
+    --context) words=$(kubectl config get-contexts -o name 2>/dev/null) ;;
+    --kubeconfig | --blueprints | --credentials)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+        ;;
+    esac
+    if [ -z "$words" ]; then
+        case $command:$word in
+        *:-*) words=$(_kassette_options "$command") ;;
+        :*) words=$(_kassette_commands) ;;
+        backup:*) words=$(_kassette_objects namespaces) ;;
+        run:* | cancel:* | get:* | describe:* | logs:*) words=$(_kassette_runs) ;;
+        blueprint:*)
+            words="list show"
+            [ "$before" != show ] ||
+                words=$(kassette blueprint list -o name 2>/dev/null | sed 's,.*/,,')
+            ;;
+        help:*) words=$(_kassette_commands) ;;
+        esac
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+
+complete -F _kassette kassette
