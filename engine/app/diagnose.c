@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/diagnose.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,10 +122,12 @@ static bool check_error(struct inquiry *self)
                                  self->driver ? self->driver : ""));
 }
 
-/* Nothing has looked at the VolumeSnapshot at all. */
+/* Nothing has looked at the VolumeSnapshot at all: a controller that lives gives it finalizers at
+ * once. Its Lease only says more, since leader election may be off. */
 static bool check_controller(struct inquiry *self)
 {
-    if (self->content || kst_json_path_str(self->snapshot, "status.boundVolumeSnapshotContentName"))
+    if (self->content || kst_json_first(kst_json_path(self->snapshot, "metadata.finalizers")) ||
+        kst_json_path_str(self->snapshot, "status.boundVolumeSnapshotContentName"))
         return false;
     int64_t age_ms = lease_age_ms(self, "snapshot-controller-leader");
     if (!is_gone(age_ms))
@@ -143,8 +146,8 @@ static bool check_sidecar(struct inquiry *self)
     if (!driver || kst_json_path_str(self->content, "status.snapshotHandle"))
         return false;
     kst_auto_free char *lease = kst_asprintf("external-snapshotter-leader-%s", driver);
-    for (char *at = lease; *at; at++) {
-        if (*at == '.' || *at == '/')
+    for (char *at = lease; *at; at++) { /* as external-snapshotter names it */
+        if (!isalnum((unsigned char)*at) && *at != '-')
             *at = '-';
     }
     int64_t age_ms = lease_age_ms(self, lease);

@@ -142,3 +142,71 @@ test_two_engines_for_one_run() {
     equal "attempts" "$(run_field b1 '{.status.attempt}')" 1
     nothing_left b1 1
 }
+
+test_hook_hangs() {
+    start_box 1
+    blueprint box <<'LUA'
+return {
+  name = "box",
+  match = { kind = "StatefulSet", name = "^box$" },
+  pre_hook = function(run, app)
+    run:exec { pod = app:pod(), command = { "sh", "-c", "touch /v0/frozen; sleep 600" } }
+  end,
+  post_hook = function(run, app)
+    run:exec { pod = app:pod(), command = { "rm", "-f", "/v0/frozen" } }
+  end,
+}
+LUA
+    backup 1 --name b1 --blueprints "$work/blueprints" --max-freeze 2s --attempts 1
+    box_writes
+    phase_is b1 Failed
+    thawed b1
+    equal "reason" "$(run_field b1 '{.status.reason}')" FreezeTimeout
+    says "$work/out" "max_freeze" "pre_hook"
+    nothing_left b1 0
+}
+
+# What cannot be thawed is said before anything else.
+test_post_hook_fails() {
+    start_box 1
+    blueprint box <<'LUA'
+return {
+  name = "box",
+  match = { kind = "StatefulSet", name = "^box$" },
+  pre_hook = function() end,
+  post_hook = function(run, app)
+    run:exec { pod = app:pod(), command = { "sh", "-c", "echo stuck valve >&2; exit 3" } }
+  end,
+}
+LUA
+    backup 1 --name b1 --blueprints "$work/blueprints"
+    phase_is b1 Failed
+    equal "reason" "$(run_field b1 '{.status.reason}')" ThawFailed
+    equal "condition Thawed" \
+        "$(run_field b1 '{.status.conditions[?(@.type=="Thawed")].status}')" False
+    says "$work/out" "may still be frozen" "stuck valve" "hint:"
+    nothing_left b1 0
+}
+
+# An engine that was stopped, and has lost its Run meanwhile, does no more to it.
+test_stopped_engine_does_not_come_back() {
+    local version status=0
+    start_box 1
+    freezing_blueprint
+    set_faults cutDelayMs=8000
+    backup_start --name b1 --blueprints "$work/blueprints"
+    eventually 20 "the freeze" output_has "the application is frozen"
+    kill -STOP "$engine"
+    clear_faults
+    kassette run b1 >"$work/second" 2>&1 || fail "the successor failed: $(cat "$work/second")"
+    phase_is b1 Succeeded
+    version=$(run_field b1 '{.metadata.resourceVersion}')
+    kill -CONT "$engine"
+    wait "$engine" || status=$?
+    cat "$work/out"
+    equal "exit status of the engine that was stopped" "$status" 4
+    equal "the Run's version" "$(run_field b1 '{.metadata.resourceVersion}')" "$version"
+    box_writes
+    equal "attempts" "$(run_field b1 '{.status.attempts[*].state}')" "Abandoned Cut"
+    nothing_left b1 1
+}
