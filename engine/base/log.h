@@ -24,9 +24,11 @@ void kst_log(enum kst_log_level level, const char *message, ...) __attribute__((
 void kst_logf(enum kst_log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Registers a value (of at least 4 bytes; shorter ones are ignored) that no log line may hold.
+/* Registers a value (of at least 4 bytes; shorter ones are ignored) that no log line may hold, nor
+ * its form in a JSON text or in base64.
  * kst_log_redact() gives a copy of the text with all of them replaced, for statuses and errors
- * too; the caller frees it. kst_log_forget_secrets() overwrites and frees them, at exit. */
+ * too; the caller frees it (NULL for NULL). kst_log_forget_secrets() overwrites and frees them, at
+ * exit. */
 void kst_log_secret(const char *value, size_t len);
 char *kst_log_redact(const char *text);
 void kst_log_forget_secrets(void);
