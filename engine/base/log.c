@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/json_scan.h"
 #include "base/mem.h"
 
 enum { MIN_SECRET = 4, MAX_LINE_BYTES = 64 * 1024, BEGIN_BYTES = 200, STUCK_MS = 1000 };
@@ -39,21 +40,6 @@ bool kst_log_enabled(enum kst_log_level level)
     return level >= threshold;
 }
 
-/* How many bytes of UTF-8 stand at `at`: 0 where they are none. The end of the text is a NUL. */
-static size_t utf8_len(const unsigned char *at)
-{
-    size_t len = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-    if (at[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    bool too_long = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
-    bool surrogate = at[0] == 0xed && at[1] > 0x9f;
-    return too_long || surrogate || (at[0] == 0xf4 && at[1] > 0x8f) ? 0 : len;
-}
-
 /*
  * A part of a line: no control character is left in it (one could move the cursor of a terminal,
  * or begin a line that nobody logged), nor what is no UTF-8.
@@ -61,9 +47,10 @@ static size_t utf8_len(const unsigned char *at)
 static void escaped(struct kst_buf *out, const char *text, bool quoted)
 {
     static const char shorts[] = "\bb\tt\nn\ff\rr";
-    for (const char *at = text; *at;) {
+    const char *end = text + strlen(text);
+    for (const char *at = text; at < end;) {
         unsigned char byte = (unsigned char)*at;
-        size_t len = utf8_len((const unsigned char *)at);
+        size_t len = kst_json_utf8(at, end);
         const char *pair = byte < 0x20 ? strchr(shorts, byte) : NULL;
         bool c1 = byte == 0xc2 && len == 2 && (unsigned char)at[1] < 0xa0;
         if (quoted && (byte == '"' || byte == '\\'))

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/json_scan.h"
 #include "base/mem.h"
 #include "base/yaml_scalar.h"
 
@@ -101,13 +102,23 @@ static int read_alias(struct reader *in, struct kst_json **out)
     return fail_at(in, &in->event.start_mark, text);
 }
 
-/* !!binary: the bytes that the base64 text stands for. */
+/* !!binary: the bytes that the base64 text stands for; what is no UTF-8 in them becomes U+FFFD, as
+ * where kubectl makes JSON of it. */
 static int read_binary(struct reader *in, const char *text, size_t len, struct kst_json **out)
 {
-    kst_auto_buf bytes = KST_BUF_INIT(len + 4);
+    kst_auto_buf bytes = KST_BUF_INIT(len + 4), clean = KST_BUF_INIT(3 * len + 4);
     if (kst_base64_decode(&bytes, (struct kst_str){.data = text, .len = len}, true) < 0)
         return fail_at(in, &in->event.start_mark, "!!binary value contains invalid base64 data");
-    *out = kst_json_from_strn(bytes.data, bytes.len);
+    const char *end = bytes.data + bytes.len;
+    for (const char *at = bytes.data; at < end;) {
+        size_t whole = kst_json_utf8(at, end);
+        if (whole)
+            kst_buf_add(&clean, at, whole);
+        else
+            kst_buf_adds(&clean, "\xef\xbf\xbd");
+        at += whole ? whole : 1;
+    }
+    *out = kst_json_from_strn(clean.data, clean.len);
     return 0;
 }
 
@@ -124,9 +135,11 @@ static int read_scalar(struct reader *in, struct kst_json **out)
                            ? tag + sizeof(prefix) - 1
                            : NULL;
     bool plain = in->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    if (type && strcmp(type, "binary") == 0)
-        return read_binary(in, text, len, out);
-    if (type ? strcmp(type, "str") == 0 : !plain || (tag && strcmp(tag, "!") == 0)) {
+    if (type && strcmp(type, "binary") == 0) {
+        rc = read_binary(in, text, len, out);
+        if (rc < 0)
+            return rc;
+    } else if (type ? strcmp(type, "str") == 0 : !plain || (tag && strcmp(tag, "!") == 0)) {
         *out = kst_json_from_strn(text, len);
     } else {
         *out = kst_yaml_resolve(text, len);

@@ -37,6 +37,8 @@ static void test_as_kubectl(void **state)
          "{\"a\":{\"b\":1,\"c\":2},\"d\":{\"b\":3,\"c\":2}}"},
         {"a: |\n  x\n  y\nb: >\n  x\n  y\n", "{\"a\":\"x\\ny\\n\",\"b\":\"x y\\n\"}"},
         {"a: !!str 1\nb: !!binary aGk=", "{\"a\":\"1\",\"b\":\"hi\"}"},
+        {"a: &x !!binary aGk=\nb: *x", "{\"a\":\"hi\",\"b\":\"hi\"}"}, /* no such anchor */
+        {"a: !!binary /+Q=", "{\"a\":\"\xef\xbf\xbd\xef\xbf\xbd\"}"},  /* printed otherwise */
         {"{\"a\": [1, 2.50]}", "{\"a\":[1,2.50]}"},
         {"1: a\n2.5: b", "{\"1\":\"a\",\"2.5\":\"b\"}"},
         {"a: 1\na: 2", "{\"a\":2}"},
