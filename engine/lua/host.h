@@ -101,7 +101,8 @@ bool kst_lua_violated(const struct kst_lua *self);
 size_t kst_lua_memory(const struct kst_lua *self);
 size_t kst_lua_memory_peak(const struct kst_lua *self);
 
-/* For torture tests: the nth allocation from now fails (0: none). */
+/* For torture tests: the nth allocation from now fails, and so does Lua's second try of it after a
+ * collection (0: none). */
 void kst_lua_fail_allocation(struct kst_lua *self, int64_t nth);
 
 /* "Lua 5.4.4", borrowed. */
