@@ -64,7 +64,8 @@ void kst_time_format_micro(int64_t wall_us, char *out)
 {
     int64_t seconds = floor_div(wall_us, 1000000);
     size_t len = format_seconds(seconds, out);
-    snprintf(out + len, KST_TIME_TEXT - len, ".%06dZ", (int)(wall_us - seconds * 1000000));
+    snprintf(out + len, KST_TIME_TEXT - len, ".%06dZ",
+             (int)((wall_us % 1000000 + 1000000) % 1000000));
 }
 
 /* `count` digits at *at, which moves on; false where there is something else. */
@@ -144,7 +145,7 @@ void kst_duration_format(int64_t ms, char *out)
 {
     const int64_t second = 1000, minute = 60 * second, hour = 60 * minute, day = 24 * hour;
     const char *sign = ms < 0 ? "-" : "";
-    long long left = ms < 0 ? -ms : ms;
+    long long left = ms == INT64_MIN ? INT64_MAX : ms < 0 ? -ms : ms;
     if (left < second)
         snprintf(out, KST_TIME_TEXT, "%s%lldms", sign, left);
     else if (left < minute && left % second < 100)

@@ -192,7 +192,9 @@ void kst_timer_stop(struct kst_timer *self)
 static void fire_timers(struct kst_loop *self)
 {
     int64_t now = kst_now_ms();
-    while (self->timers && self->heap[0]->at_ms <= now) {
+    uint64_t started =
+        self->timer_order; /* those that are started meanwhile have their turn next */
+    while (self->timers && self->heap[0]->at_ms <= now && self->heap[0]->order < started) {
         struct kst_timer timer = *self->heap[0];
         kst_timer_stop(self->heap[0]);
         timer.call(timer.arg);
