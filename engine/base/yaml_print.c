@@ -183,6 +183,22 @@ static void print_child(struct kst_buf *out, const struct kst_json *value, int d
     }
 }
 
+/* YAML takes a key for one only where it ends within 1024 bytes of its line, else where it is
+ * marked as one; kubectl marks those of over 128 bytes. */
+static void print_key(struct kst_buf *out, const char *key, int depth)
+{
+    enum { SIMPLE_BYTES = 128 };
+    bool marked = strlen(key) > SIMPLE_BYTES;
+    if (marked)
+        kst_buf_adds(out, "? ");
+    print_text(out, key, depth, true);
+    if (marked) {
+        kst_buf_addc(out, '\n');
+        indent(out, depth);
+    }
+    kst_buf_addc(out, ':');
+}
+
 /* The indentation of the first line is there already; a container ends its last line. */
 static void print_value(struct kst_buf *out, const struct kst_json *value, int depth)
 {
@@ -205,8 +221,7 @@ static void print_value(struct kst_buf *out, const struct kst_json *value, int d
         if (row != first)
             indent(out, depth);
         if (object) {
-            print_text(out, kst_json_key(row), depth, true);
-            kst_buf_addc(out, ':');
+            print_key(out, kst_json_key(row), depth);
         } else {
             kst_buf_adds(out, "- ");
         }

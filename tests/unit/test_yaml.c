@@ -219,6 +219,22 @@ static void test_style(void **state)
     assert_string_equal(text.data, yaml);
 }
 
+/* A key of over 1024 bytes was printed as one that no YAML reader takes. */
+static void test_long_keys(void **state)
+{
+    char key[2001] = {0};
+    for (size_t len = 100; len <= 2000; len += 100) {
+        memset(key, 'k', len);
+        kst_auto_json struct kst_json *again = NULL;
+        kst_auto_json struct kst_json *value = kst_json_make("{%s:{'a':[{%s:1}]},'b':2}", key, key);
+        kst_auto_buf text = KST_BUF_INIT(1u << 20);
+        assert_int_equal(kst_yaml_print(value, &text), 0);
+        assert_int_equal(kst_str_has_prefix(kst_str_buf(&text), "? "), len > 128);
+        assert_int_equal(kst_yaml_parse(text.data, text.len, &again, NULL), 0);
+        assert_true(kst_json_equal(value, again));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_several_documents),
         cmocka_unit_test(test_printed_reads_back),
         cmocka_unit_test(test_style),
+        cmocka_unit_test(test_long_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
