@@ -392,6 +392,20 @@ static void record_freeze(struct kst_run *run, const struct kst_err *failed)
     kst_json_set(kst_journal_status(run->journal), "freeze", freeze);
 }
 
+/* What kubectl describe tells of the freeze; sent when it is over. */
+static void tell_freeze(struct kst_run *run, const struct kst_err *failed)
+{
+    char took[KST_TIME_TEXT];
+    kst_duration_format((run->freeze_ended_us - run->freeze_started_us) / 1000, took);
+    kst_auto_free char *text = failed ? kst_strdup(kst_err_message(failed))
+                                      : kst_asprintf("attempt %lld: the application was frozen "
+                                                     "for %s and runs on",
+                                                     (long long)run->attempt, took);
+    kst_event_emit(run->kube, kst_journal_object(run->journal),
+                   failed ? KST_EVENT_WARNING : KST_EVENT_NORMAL, failed ? "ThawFailed" : "Thawed",
+                   text);
+}
+
 /* Removes what a given-up attempt made, and journals that it is gone. */
 static int clean_up(struct kst_run *run, struct kst_json *row, struct kst_err **err)
 {
@@ -446,6 +460,8 @@ static int abandon(struct kst_run *run, enum kst_phase *next, struct kst_err **e
     run->failed_attempts++;
     if (!worth_another_attempt(run, error))
         return kst_err_move(err, &error);
+    kst_event_emit(run->kube, kst_journal_object(run->journal), KST_EVENT_WARNING,
+                   "AttemptAbandoned", kst_err_message(error));
     kst_log(KST_LOG_WARN, "attempt abandoned, trying again", "run", run->name, "error",
             kst_err_message(error), NULL);
     kst_run_note(run, KST_NOTE_WARNING, kst_err_message(error), NULL);
@@ -458,6 +474,7 @@ int kst_freeze_enter_post_hook(struct kst_run *run, enum kst_phase *next, struct
     struct kst_err *failed = NULL;
     thaw(run, false, &failed);
     record_freeze(run, failed);
+    tell_freeze(run, failed);
     kst_journal_forbid(run->journal, false);
     if (run->action->disarm)
         run->action->disarm(run);

@@ -246,6 +246,10 @@ static void record_engine(struct kst_run *run)
                                             kst_lease_token(run->lease), KST_VERSION);
     kst_journal_stamp(engine, "startedAt", false);
     kst_json_set(status, "engine", engine);
+    kst_auto_free char *who = kst_owner_describe(identity);
+    kst_auto_free char *text = kst_asprintf("executed by %s, kassette " KST_VERSION, who);
+    kst_event_emit(run->outer, kst_journal_object(run->journal), KST_EVENT_NORMAL,
+                   kst_json_get(status, "startedAt") ? "Resumed" : "Started", text);
     if (!kst_json_get(status, "startedAt"))
         kst_journal_stamp(status, "startedAt", false);
 }

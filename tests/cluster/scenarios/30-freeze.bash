@@ -49,6 +49,8 @@ test_cut_takes_longer_than_max_freeze() {
     box_writes
     phase_is b1 Failed
     thawed b1
+    kassette describe b1 >"$work/described"
+    says "$work/described" "Started" "AttemptAbandoned" "Thawed" "max_freeze"
     equal "attempts" "$(run_field b1 '{.status.attempts[*].state}')" "Abandoned Abandoned"
     equal "times the application was thawed" "$(kn exec box-0 -- sh -c 'wc -l < /v0/thaws')" 2
     equal "reason" "$(run_field b1 '{.status.reason}')" FreezeTimeout
