@@ -210,6 +210,12 @@ static int read_whole(struct kst_blueprint *self, const char *field, int64_t min
 
 static int read_fields(struct kst_blueprint *self, struct kst_err **err)
 {
+    if (kst_json_type(self->json) == KST_JSON_ARRAY && kst_json_len(self->json) > 0) {
+        kst_err_set(err, KST_E_INVALID,
+                    "%s: expected a table with fields such as name, found a list", self->path);
+        kst_err_reason(err, "BlueprintInvalid");
+        return KST_E_INVALID;
+    }
     for (const struct kst_json *row = kst_json_first(self->json); row; row = kst_json_next(row)) {
         if (!contains(fields, kst_json_key(row)))
             return unknown_field(self, "a blueprint", kst_json_key(row), fields, err);

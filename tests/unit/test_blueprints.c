@@ -118,6 +118,72 @@ static void test_loads(void **state)
         fail_msg("%s", kst_err_message(err));
 }
 
+/* ---- What is no blueprint ---- */
+
+struct text {
+    const char *text, *message, *hint;
+};
+
+static int load_text(void *arg, struct kst_err **err)
+{
+    const struct text *row = arg;
+    struct kst_lua *lua = NULL;
+    struct kst_blueprint *blueprint = NULL;
+    assert_int_equal(kst_lua_new(kst_fiber_loop(), NULL, &lua, NULL), 0);
+    int rc = kst_blueprint_load(lua, "x/blueprint.lua", row->text, strlen(row->text), read_file,
+                                NULL, &blueprint, err);
+    kst_blueprint_free(blueprint);
+    kst_lua_free(lua);
+    return rc;
+}
+
+static void test_refused(void **state)
+{
+    static const struct text rows[] = {
+        {"return { 'a', 'b' }", "found a list", NULL},
+        {"return { nme == 'x', other }", "found a list", NULL},
+        {"return {}", "name", NULL},
+        {"return 5", "", NULL},
+        {"", "", NULL},
+        {"return nil", "", NULL},
+        {"return { name = 'a b' }", "name", NULL},
+        {"return { name = 5 }", "name", NULL},
+        {"return { name = 'x', prehook = function() end }", "prehook", "pre_hook"},
+        {"return { name = 'x', pre_hook = 'freeze' }", "pre_hook", NULL},
+        {"return { name = 'x', match = {} }", "match", NULL},
+        {"return { name = 'x', match = { imag = 'x' } }", "imag", "image"},
+        {"return { name = 'x', match = { image = '(' } }", "image", NULL},
+        {"return { name = 'x', match = { kind = { 1 } } }", "kind", NULL},
+        {"return { name = 'x', match = { labels = 'a=b' } }", "labels", NULL},
+        {"return { name = 'x', params = { 'a' } }", "params", NULL},
+        {"return { name = 'x', params = { a = { typ = 'string' } } }", "typ", "type"},
+        {"return { name = 'x', params = { a = { type = 'text' } } }", "type", NULL},
+        {"return { name = 'x', params = { a = { type = 'integer', default = 'b' } } }", "default",
+         NULL},
+        {"return { name = 'x', max_freeze = 'soon' }", "max_freeze", NULL},
+        {"return { name = 'x', max_freeze = '-1s' }", "max_freeze", NULL},
+        {"return { name = 'x', attempts = 0 }", "attempts", NULL},
+        {"return { name = 'x', order = 1.5 }", "order", NULL},
+        {"return { name = 'x', post_hook_after = 'never' }", "post_hook_after", NULL},
+        {"return { name = 'x', actions = { 'a' } }", "actions", NULL},
+        {"return { name = 'x', actions = { a = 1 } }", "actions.a", NULL},
+        {"return { name = 'x',", "x/blueprint.lua:1", NULL},
+    };
+    for (size_t i = 0; i < KST_ARRAY_LEN(rows); i++) {
+        struct kst_loop *loop = NULL;
+        kst_auto_err struct kst_err *err = NULL;
+        assert_int_equal(kst_loop_new(&loop, NULL), 0);
+        int rc = kst_loop_run(loop, "load", load_text, (void *)&rows[i], &err);
+        kst_loop_free(loop);
+        const char *hint = kst_err_get_hint(err);
+        if (rc == 0 || !strstr(kst_err_message(err), rows[i].message) ||
+            !strstr(kst_err_message(err), "x/blueprint.lua"))
+            fail_msg("%s: %d: %s", rows[i].text, rc, kst_err_message(err));
+        if (rows[i].hint && (!hint || !strstr(hint, rows[i].hint)))
+            fail_msg("%s: hint %s", rows[i].text, hint ? hint : "none");
+    }
+}
+
 int main(void)
 {
     static char generic[] = "generic", mariadb[] = "mariadb", postgresql[] = "postgresql";
@@ -128,6 +194,7 @@ int main(void)
         cmocka_unit_test_prestate(test_suite, generic),
         cmocka_unit_test_prestate(test_suite, mariadb),
         cmocka_unit_test_prestate(test_suite, postgresql),
+        cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
