@@ -100,8 +100,13 @@ static void check_limits(struct kst_lua *self)
 
 static void on_count(lua_State *L, lua_Debug *debug)
 {
+    kst_lua_of(L)->instructions += HOOK_COUNT;
+    kst_lua_check_walls(L);
+}
+
+void kst_lua_check_walls(lua_State *L)
+{
     struct kst_lua *self = kst_lua_of(L);
-    self->instructions += HOOK_COUNT;
     if (!self->violated)
         check_limits(self);
     if (!self->violated)

@@ -60,6 +60,9 @@ struct kst_lua *kst_lua_of(lua_State *L);
 /* host.c */
 /* Marks the interpreter as violated, once; `text` names the limit. */
 void kst_lua_violate(struct kst_lua *self, const char *text);
+/* Raises where a wall was broken, or is now: for C functions that work long without an instruction
+ * being executed. */
+void kst_lua_check_walls(lua_State *L);
 /* Runs `fn(arg)` protected on a Lua thread of its own; what it raises becomes an error. */
 int kst_lua_protect(struct kst_lua *self, lua_CFunction fn, void *arg, struct kst_err **err);
 

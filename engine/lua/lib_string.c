@@ -51,6 +51,7 @@ static bool match(lua_State *L, const struct kst_pattern *pattern, const char *s
         kst_err_free(err);
         luaL_error(L, "%s", lua_tostring(L, -1));
     }
+    kst_lua_check_walls(L); /* many matches of one gsub are one instruction */
     return matched;
 }
 

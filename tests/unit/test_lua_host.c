@@ -244,6 +244,8 @@ static void test_harm_is_contained(void **state)
         {"return ('a'):rep(60):find(('a*'):rep(12) .. '[bc]')", "steps"},
         {"return ('a'):rep(60):match(('a-'):rep(12) .. '[bc]')", "steps"},
         {"return ('a'):rep(60):gsub(('a?'):rep(30) .. ('a'):rep(30) .. '[bc]', '')", "steps"},
+        {"return ((('a'):rep(30000) .. '\\nx'):rep(200)):gsub('a*[xy]', '') .. error('late')",
+         "without waiting"},
         {"local s = ('x'):rep(8 * 1024 * 1024 * 1024)", "too large"},
         {"local s = ('x'):rep(1e15)", ""},
         {"local s = 'x' while true do s = s .. s end", ""},
