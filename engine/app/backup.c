@@ -96,14 +96,6 @@ static int enter_pre_hook(struct kst_run *run, enum kst_phase *next, struct kst_
     return rc < 0 ? rc : kst_freeze_enter_pre_hook(run, next, err);
 }
 
-static int arm(struct kst_run *run, struct kst_json *attempt, struct kst_err **err)
-{
-    struct kst_cutter *cutter = NULL;
-    int rc = kst_cutter_arm(run, attempt, &cutter, err);
-    run->data = cutter;
-    return rc;
-}
-
 static void disarm(struct kst_run *run)
 {
     kst_cutter_disarm(run->data);
@@ -152,6 +144,16 @@ static bool nobodys(const struct kst_run *run, const void *arg, const char *clai
             return false;
     }
     return true;
+}
+
+static int arm(struct kst_run *run, struct kst_json *attempt, struct kst_err **err)
+{
+    struct kst_cutter *cutter = NULL;
+    size_t count = 0;
+    kst_auto_free struct kst_json **together = rows_where(run, NULL, &count, nobodys);
+    int rc = kst_cutter_arm(run, attempt, together, count, &cutter, err);
+    run->data = cutter;
+    return rc;
 }
 
 static int cut_rest(void *arg, struct kst_err **err)
@@ -244,8 +246,8 @@ static void explain(struct kst_run *run, struct kst_err **error)
 {
     const struct kst_json *rows = volumes_of(run);
     for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
-        if (kst_json_get(row, "cutAt"))
-            continue;
+        if (kst_json_get(row, "cutAt") || !kst_json_get(row, "snapshot"))
+            continue; /* a group has told its own error */
         kst_diagnose_snapshot(run->kube, run->app_ns, kst_json_path_str(row, "snapshot"),
                               kst_json_path_str(row, "driver"), error);
         return;

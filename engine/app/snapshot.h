@@ -15,9 +15,10 @@
 struct kst_cutter;
 
 /* Before the freeze: names every snapshot of the attempt (into status.volumes and `attempt`) and
- * opens the watch. Yields. */
-int kst_cutter_arm(struct kst_run *run, struct kst_json *attempt, struct kst_cutter **out,
-                   struct kst_err **err);
+ * opens the watches. `together` are the rows that will be cut in one call: those of a group class
+ * are cut by a VolumeGroupSnapshot. Yields. */
+int kst_cutter_arm(struct kst_run *run, struct kst_json *attempt, struct kst_json *const *together,
+                   size_t ntogether, struct kst_cutter **out, struct kst_err **err);
 /* Inside it: cuts the volumes of the given rows of status.volumes that were not cut yet, and yields
  * until each has status.creationTime. Errors of the driver are waited out, as it tries again, until
  * the fiber's deadline: then KST_E_TIMEOUT tells the last of them. */

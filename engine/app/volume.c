@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "app/volume_group.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -257,6 +258,8 @@ int kst_volume_plan(struct kst_run *run, const struct kst_json *claims, struct k
     for (const struct kst_json *claim = kst_json_first(claims); rc == 0 && claim;
          claim = kst_json_next(claim))
         rc = plan_claim(&plan, claim, rows, err);
+    if (rc == 0 && kst_json_len(rows) > 1)
+        rc = kst_volume_group_plan(run, rows, err);
     kst_json_free(plan.classes);
     kst_json_free(plan.storage_classes);
     if (rc == 0)

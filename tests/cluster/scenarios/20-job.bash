@@ -78,3 +78,35 @@ test_job_killed_after_the_freeze() {
     equal "times the application was thawed" "$(kn exec box-0 -- sh -c 'wc -l < /v0/thaws')" 1
     forget_job_run
 }
+
+# The role of deploy/ gives what a backup needs, and not what it does not need.
+test_role_is_the_least() {
+    local account=system:serviceaccount:kassette:kassette verb resource where expected found
+    while read -r expected verb resource where; do
+        # shellcheck disable=SC2086 # options, or none
+        found=$(k auth can-i "$verb" "$resource" --as "$account" $where 2>/dev/null || true)
+        equal "may it $verb $resource $where" "$found" "$expected"
+    done <<'LIST'
+yes get pods -n default
+yes get pods --subresource=exec -n default
+yes create pods --subresource=exec -n default
+yes create volumesnapshots.snapshot.storage.k8s.io -n default
+yes delete volumesnapshots.snapshot.storage.k8s.io -n default
+yes get persistentvolumes
+yes get secrets -n kassette
+yes update leases.coordination.k8s.io -n kassette
+yes update runs.kassette.io --subresource=status -n kassette
+no get secrets -n default
+no list secrets -n kassette
+no delete persistentvolumeclaims -n default
+no create persistentvolumeclaims -n default
+no patch statefulsets.apps -n default
+no update runs.kassette.io --subresource=status -n default
+no create runs.kassette.io -n kassette
+no update leases.coordination.k8s.io -n default
+no get configmaps -n default
+no delete namespaces
+no create clusterrolebindings.rbac.authorization.k8s.io
+no impersonate users
+LIST
+}

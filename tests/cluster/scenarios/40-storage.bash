@@ -92,3 +92,87 @@ test_named_class_does_not_exist() {
     says "$work/out" "nowhere" "does not exist"
     nothing_left b1 0
 }
+
+# The storage can cut volumes together: it is asked to, and nothing of that stays on the claims.
+group_class() {
+    k apply -f - >/dev/null <<YAML
+apiVersion: groupsnapshot.storage.k8s.io/v1beta2
+kind: VolumeGroupSnapshotClass
+metadata: {name: dir-groups}
+driver: dir.csi.kassette.test
+deletionPolicy: Delete
+YAML
+}
+no_group_class() { k delete volumegroupsnapshotclass dir-groups --ignore-not-found >/dev/null; }
+no_group_left() { # GROUPS
+    equal "VolumeGroupSnapshots" "$(kn get volumegroupsnapshots -o name | wc -l)" "$1"
+    equal "claims with the label of a group" \
+        "$(kn get pvc -l kassette.io/group -o name | wc -l)" 0
+}
+
+test_volumes_are_cut_as_a_group() {
+    start_box 3
+    freezing_blueprint
+    group_class
+    backup 0 --name b1 --blueprints "$work/blueprints" || { no_group_class; exit 1; }
+    no_group_class
+    box_writes
+    phase_is b1 Succeeded
+    equal "cut times" "$(kn get volumesnapshots -o \
+        'jsonpath={range .items[*]}{.status.creationTime}{"\n"}{end}' | sort -u | wc -l)" 1
+    equal "claims of the members" "$(run_field b1 '{.status.volumes[*].claim}')" \
+        "v0-box-0 v1-box-0 v2-box-0"
+    equal "group of the first volume" "$(run_field b1 '{.status.volumes[0].group}')" b1-a1-g0
+    for name in $(run_field b1 '{.status.volumes[*].snapshot}'); do
+        kn get volumesnapshot "$name" >/dev/null || fail "$name is in the Run and does not exist"
+    done
+    nothing_left b1 3
+    no_group_left 1
+    # A member restores as any snapshot does.
+    kn apply -f - >/dev/null <<YAML
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: again}
+spec:
+  accessModes: [ReadWriteOnce]
+  storageClassName: dir
+  resources: {requests: {storage: 10Mi}}
+  dataSource: {apiGroup: snapshot.storage.k8s.io, kind: VolumeSnapshot, name: $(run_field b1 '{.status.volumes[0].snapshot}')}
+YAML
+    eventually 15 "a claim from a member" claim_is_bound again
+}
+claim_is_bound() { [ "$(kn get pvc "$1" -o 'jsonpath={.status.phase}')" = Bound ]; }
+
+test_group_is_not_cut_in_time() {
+    start_box 2
+    freezing_blueprint
+    group_class
+    set_faults "errorForever=the group is too large"
+    backup 1 --name b1 --blueprints "$work/blueprints" --max-freeze 2s --attempts 2 ||
+        { no_group_class; exit 1; }
+    no_group_class
+    box_writes
+    says "$work/out" "VolumeGroupSnapshot/$ns/b1-a" "the group is too large"
+    phase_is b1 Failed
+    thawed b1
+    clear_faults
+    nothing_left b1 0
+    no_group_left 0
+}
+
+test_engine_killed_while_a_group_is_cut() {
+    start_box 2
+    freezing_blueprint
+    group_class
+    set_faults cutDelayMs=6000
+    backup_start --name b1 --blueprints "$work/blueprints"
+    eventually 20 "the freeze" output_has "the application is frozen"
+    kill -9 "$engine"
+    clear_faults
+    kassette run b1 >"$work/out" 2>&1 || { no_group_class; fail "$(cat "$work/out")"; }
+    no_group_class
+    box_writes
+    phase_is b1 Succeeded
+    nothing_left b1 2
+    no_group_left 1
+}

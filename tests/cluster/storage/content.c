@@ -343,7 +343,8 @@ int reconcile_content(struct controller *self, const char *ns, const char *name,
     struct kst_kube *kube = controller_kube(self);
     kst_auto_json struct kst_json *content = NULL, *faults = read_faults(kube);
     int rc = find_object(kube, &kst_res_snapshot_contents, NULL, name, &content, err);
-    if (rc < 0 || !is(kst_json_path_str(content, "spec.driver"), DRIVER))
+    if (rc < 0 || !is(kst_json_path_str(content, "spec.driver"), DRIVER) ||
+        annotation(content, GROUP_HANDLE))
         return rc;
     struct cut cut = {
         .kube = kube,

@@ -234,13 +234,19 @@ static int run(void *arg, struct kst_err **err)
     if (rc < 0)
         return rc;
     struct kst_kube *kube = kst_kube_new(loop, config);
+    const struct kst_kube_resource *groups = NULL;
+    rc = find_group_resource(kube, &groups, err);
+    if (rc < 0)
+        return rc;
+    dircsi.groups = controller_start(kube, "groups", groups, reconcile_group);
     dircsi.claims = controller_start(kube, "claims", &kst_res_pvcs, reconcile_claim);
     dircsi.pvs = controller_start(kube, "volumes", &kst_res_pvs, reconcile_pv);
     dircsi.snapshots = controller_start(kube, "snapshots", &kst_res_snapshots, reconcile_snapshot);
     dircsi.contents = controller_start(kube, "contents", &kst_res_snapshot_contents,
                                        reconcile_content);
     kst_fiber_detach(kst_fiber_spawn(loop, "leases", keep_leases, kube));
-    struct controller *const all[] = {dircsi.claims, dircsi.pvs, dircsi.snapshots, dircsi.contents};
+    struct controller *const all[] = {dircsi.claims, dircsi.pvs, dircsi.snapshots, dircsi.contents,
+                                      dircsi.groups};
     for (size_t i = 0; i < KST_ARRAY_LEN(all); i++) {
         while (!controller_is_synced(all[i]))
             kst_sleep_ms(SYNC_LOOK_MS, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the parts of the storage stand-in share: external-provisioner (provision.c),
- * snapshot-controller (snapshot.c), csi-snapshotter and driver (content.c).
+ * snapshot-controller (snapshot.c), csi-snapshotter and driver (content.c); the groups of the last
+ * three (group.c).
  */
 #ifndef KST_TESTS_CLUSTER_STORAGE_DIRCSI_H
 #define KST_TESTS_CLUSTER_STORAGE_DIRCSI_H
@@ -20,6 +21,8 @@ struct kst_json;
 #define BEING_DELETED    SNAPSHOTS "volumesnapshot-being-deleted"
 #define SECRET_NAME      SNAPSHOTS "deletion-secret-name"
 #define SECRET_NAMESPACE SNAPSHOTS "deletion-secret-namespace"
+/* On the content of a member of a group. */
+#define GROUP_HANDLE     "groupsnapshot.storage.kubernetes.io/volumeGroupSnapshotHandle"
 /* The finalizer of a content. */
 #define CONTENT_BOUND    SNAPSHOTS "volumesnapshotcontent-bound-protection"
 
@@ -28,10 +31,16 @@ enum { LOOK_AGAIN_MS = 500 };
 extern struct dircsi {
     const char *volumes; /* the directory of all volumes */
     const char *cuts;    /* the log of cuts */
-    struct controller *claims, *pvs, *snapshots, *contents;
+    struct controller *claims, *pvs, *snapshots, *contents, *groups;
 } dircsi;
 
-reconcile_fn reconcile_claim, reconcile_pv, reconcile_snapshot, reconcile_content;
+reconcile_fn reconcile_claim, reconcile_pv, reconcile_snapshot, reconcile_content, reconcile_group;
+
+/* The name of the VolumeGroupSnapshot that owns a VolumeSnapshot, or NULL. */
+const char *group_of(const struct kst_json *snapshot);
+/* The resource of VolumeGroupSnapshots; the CRDs of manifests/crds must be there. */
+int find_group_resource(struct kst_kube *kube, const struct kst_kube_resource **out,
+                        struct kst_err **err);
 
 /* The data of ConfigMap kube-system/dircsi-faults, for kst_storage_fault(); NULL where there is
  * none. Read anew for each look at an object. */

@@ -557,6 +557,11 @@ int reconcile_snapshot(struct controller *self, const char *ns, const char *name
     int rc = find_object(job.kube, &kst_res_snapshots, ns, name, &job.snapshot, err);
     if (rc < 0 || !job.snapshot)
         return rc;
+    if (group_of(job.snapshot)) { /* group.c makes and ends it */
+        controller_poke(dircsi.groups, ns, group_of(job.snapshot));
+        kst_json_free(job.snapshot);
+        return 0;
+    }
     kst_auto_json struct kst_json *faults = read_faults(job.kube);
     if (kst_storage_fault(faults, ns, claim_name(&job), "noController"))
         *again_ms = LOOK_AGAIN_MS;
