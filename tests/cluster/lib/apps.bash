@@ -13,7 +13,7 @@ start_box() { # COUNT
     local i mounts="" claims=""
     for ((i = 0; i < $1; i++)); do
         mounts="$mounts        - {name: v$i, mountPath: /v$i}"$'\n'
-        claims="$claims  - {metadata: {name: v$i}, spec: {accessModes: [ReadWriteOnce], storageClassName: ${box_class:-dir}, resources: {requests: {storage: 10Mi}}}}"$'\n'
+        claims="$claims  - {metadata: {name: v$i}, spec: {accessModes: [ReadWriteOnce], storageClassName: ${KASSETTE_TEST_CLASS:-dir}, resources: {requests: {storage: ${KASSETTE_TEST_SIZE:-10Mi}}}}}"$'\n'
     done
     kn apply -f - >/dev/null <<YAML
 apiVersion: apps/v1
@@ -30,8 +30,8 @@ spec:
       terminationGracePeriodSeconds: 0
       containers:
       - name: box
-        image: kassette.test/busybox:1.35
-        imagePullPolicy: Never
+        image: ${KASSETTE_TEST_IMAGE:-kassette.test/busybox:1.35}
+        imagePullPolicy: IfNotPresent
         command: [sh, -c, "i=0; while :; do [ -e /v0/frozen ] || { i=\$((i+1)); echo \$i > /v0/count; }; sleep 0.05; done"]
         volumeMounts:
 $mounts  volumeClaimTemplates:

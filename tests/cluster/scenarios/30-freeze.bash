@@ -3,6 +3,7 @@
 # Thaw is a promise: whatever goes wrong in the freeze, the application runs on afterwards.
 
 # A pre-hook that cuts and post-hooks that count, for three workloads of which the second fails.
+# on any cluster
 test_second_of_three_pre_hooks_fails() {
     local name
     start_box 1
@@ -145,6 +146,7 @@ test_two_engines_for_one_run() {
     nothing_left b1 1
 }
 
+# on any cluster
 test_hook_hangs() {
     start_box 1
     blueprint box <<'LUA'
@@ -169,6 +171,7 @@ LUA
 }
 
 # What cannot be thawed is said before anything else.
+# on any cluster
 test_post_hook_fails() {
     start_box 1
     blueprint box <<'LUA'

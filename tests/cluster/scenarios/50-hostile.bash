@@ -46,6 +46,7 @@ spec: {action: backup, application: {namespace: $ns, selector: app=$3}, attempts
 YAML
 }
 
+# on any cluster
 test_hostile_blueprints() {
     start_box 1
     kn get statefulset box -o json | jq 'del(.metadata.uid, .metadata.resourceVersion, .status) |

@@ -22,6 +22,7 @@ kubeconfig_with() { # JQ
     k config view --raw -o json | jq "$1" >"$work/kubeconfig"
 }
 
+# on any cluster
 test_broken_kubeconfig() {
     printf 'clusters: [\n' >"$work/kubeconfig"
     refuses 2 "$work/kubeconfig" -- kassette get --kubeconfig "$work/kubeconfig"
@@ -42,6 +43,7 @@ test_expired_certificate() {
     refuses 3 "expired" -- kassette get --kubeconfig "$work/kubeconfig"
 }
 
+# on any cluster
 test_wrong_ca() {
     openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=other -keyout "$work/key" \
         -out "$work/ca" 2>/dev/null
@@ -50,19 +52,23 @@ test_wrong_ca() {
     refuses 3 "certificate" "hint:" -- kassette get --kubeconfig "$work/kubeconfig"
 }
 
+# on any cluster
 test_unreachable_cluster() {
     kubeconfig_with '.clusters[0].cluster.server = "https://127.0.0.1:1"'
     refuses 3 "127.0.0.1:1" -- kassette get --kubeconfig "$work/kubeconfig"
 }
 
+# on any cluster
 test_unknown_namespace() {
     refuses 1 "nowhere" "not found" -- kassette backup nowhere --dry-run
 }
 
+# on any cluster
 test_namespace_without_anything() {
     refuses 1 "$ns" "nothing" -- kassette backup "$ns"
 }
 
+# on any cluster
 test_pod_is_not_running() {
     start_box 1
     freezing_blueprint
@@ -89,6 +95,7 @@ YAML
     refuses 0 "v0-box-0" -- kassette backup "$ns" --dry-run
 }
 
+# on any cluster
 test_syntax_error_in_a_blueprint() {
     start_box 1
     printf 'return {\n  name = "box",\n  pre_hook = function(\n}\n' | blueprint box
@@ -105,6 +112,7 @@ test_unknown_ref_and_unreachable_git() {
     refuses 3 "127.0.0.1:1" -- kassette backup "$ns" --source http://127.0.0.1:1/b.git --dry-run
 }
 
+# on any cluster
 test_rbac_rule_is_missing() {
     start_box 1
     kn create serviceaccount poor >/dev/null
@@ -112,6 +120,7 @@ test_rbac_rule_is_missing() {
         kassette backup "$ns" --dry-run --as "system:serviceaccount:$ns:poor"
 }
 
+# on any cluster
 test_usage() {
     refuses 2 "--no-such-option" -- kassette backup x --no-such-option
     refuses 2 "is not a command" -- kassette bakup
