@@ -90,10 +90,8 @@ static int open_repository(struct kst_bundle *self, struct kst_run *run,
         .credentials = &keys,
     };
     rc = kst_source_open(run->loop, &source, run->cache_dir, &self->source, err);
-    if (rc < 0) {
-        kst_auto_free char *url = kst_source_url_redacted(source.url);
-        return kst_err_wrap(err, rc, "source %s", url);
-    }
+    if (rc < 0)
+        return rc; /* it names the source */
     struct kst_json *row = kst_json_make("{'url':%s,'ref':%s,'path':%s,'commit':%s}",
                                          kst_source_url(self->source), source.ref, source.path,
                                          kst_source_commit(self->source));

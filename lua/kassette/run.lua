@@ -94,8 +94,8 @@ function Run:step(name, fn)
   return step(self, "step", name, name, fn)
 end
 
---- Runs functions side by side and returns their first results in order. The first failure cancels
---- the others and is raised.
+--- Runs functions side by side and returns a list of their first results, in order. The first
+--- failure cancels the others and is raised.
 function Run:parallel(functions)
   check_table(functions, "parallel")
   local scope = scope_of(self)

@@ -167,7 +167,7 @@ function Session:close() end
 ---@class kassette.TaskResult
 ---@field code integer
 ---@field stdout string
----@field outputs table<string, string> of lines ###Phase-output###: {"key": …, "value": …}
+---@field output table<string, string> of lines ###Phase-output###: {"key": …, "value": …}
 
 ---@class kassette.ObjectOptions
 ---@field kind string also a plural or short name
@@ -235,10 +235,10 @@ local Run = {}
 ---@return T
 function Run:step(name, fn) end
 
----Runs functions side by side, returns their first results in order. The first failure cancels the
+---Runs functions side by side, returns a list of their first results. The first failure cancels the
 ---others and is raised.
 ---@param functions (fun(): any)[]
----@return any ...
+---@return any[]
 function Run:parallel(functions) end
 
 ---@param duration kassette.Duration

@@ -145,6 +145,8 @@ YAML
 
 # ---- Kassette in the cluster ----
 
+git_options=() # of the Git server, for the next serve_blueprints
+
 # A Git repository of the blueprints in this tree (or of $work/blueprints where that is there),
 # served to Pods at $git_url; its commit is $git_commit.
 serve_blueprints() {
@@ -158,7 +160,7 @@ serve_blueprints() {
     git clone -q --bare "$work/tree" "$work/git/blueprints.git"
     git_commit=$(git -C "$work/tree" rev-parse HEAD)
     "$root/tests/lib/git-http-server" --root "$work/git" --host "$KASSETTE_HOST_IP" \
-        >"$work/git.port" &
+        "${git_options[@]}" >"$work/git.port" &
     eventually 10 "the Git server" test -s "$work/git.port"
     read -r _ port <"$work/git.port"
     git_url=http://$KASSETTE_HOST_IP:$port/blueprints.git
