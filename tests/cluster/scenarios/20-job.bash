@@ -25,12 +25,17 @@ test_job_with_blueprints_from_git() {
     forget_job_run
 }
 
-# Kills the engine of the Job when a condition is there, and sees the successor through.
+# Kills the engine of the Job when a condition is there, and sees the successor through. Meanwhile
+# the branch gets a blueprint that is broken: the run goes on with the commit that it began with.
 kill_job_when() { # COMMAND...
     eventually 30 "the moment to kill" "$@"
     kill -9 "$(job_engine)"
     clear_faults
+    printf 'return {\n' >"$work/tree/box/blueprint.lua"
+    git -C "$work/tree" -c user.name=t -c user.email=t@localhost commit -qam broken
+    git -C "$work/tree" push -q "$work/git/blueprints.git" main
     engine_ends 0
+    equal "the commit of the blueprints" "$(job_run_field '{.status.source.commit}')" "$git_commit"
     equal "phase" "$(job_run_field '{.status.phase}')" Succeeded
     equal "condition Thawed" \
         "$(job_run_field '{.status.conditions[?(@.type=="Thawed")].status}')" True
