@@ -432,6 +432,25 @@ void kst_json_push(struct kst_json *array, struct kst_json *value)
         abort();
 }
 
+void kst_json_insert(struct kst_json *array, size_t index, struct kst_json *value)
+{
+    assert(kst_json_type(array) == KST_JSON_ARRAY);
+    cJSON *next = (cJSON *)kst_json_at(array, index);
+    if (!next) {
+        kst_json_push(array, value);
+        return;
+    }
+    /* cJSON counts its places in int, and would walk the list once more. */
+    cJSON *list = raw(array), *item = raw(value);
+    item->next = next;
+    item->prev = next->prev;
+    next->prev = item;
+    if (list->child == next)
+        list->child = item;
+    else
+        item->prev->next = item;
+}
+
 void kst_json_remove(struct kst_json *self, const char *key)
 {
     kst_json_free(kst_json_detach(self, key));
@@ -445,6 +464,14 @@ struct kst_json *kst_json_detach(struct kst_json *self, const char *key)
         item->string = NULL;
     }
     return (struct kst_json *)item;
+}
+
+struct kst_json *kst_json_detach_at(struct kst_json *array, size_t index)
+{
+    if (kst_json_type(array) != KST_JSON_ARRAY)
+        return NULL;
+    cJSON *item = (cJSON *)kst_json_at(array, index);
+    return item ? (struct kst_json *)cJSON_DetachItemViaPointer(raw(array), item) : NULL;
 }
 
 static struct kst_json *ensure(struct kst_json *self, const char *key, enum kst_json_type type)

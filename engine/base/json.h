@@ -102,9 +102,12 @@ void kst_json_set_str(struct kst_json *self, const char *key, const char *value)
 void kst_json_set_int(struct kst_json *self, const char *key, int64_t value);
 void kst_json_set_bool(struct kst_json *self, const char *key, bool value);
 void kst_json_push(struct kst_json *array, struct kst_json *value);
+/* Puts `value` (taken) before the entry at `index`; at or beyond the end it is appended. */
+void kst_json_insert(struct kst_json *array, size_t index, struct kst_json *value);
 void kst_json_remove(struct kst_json *self, const char *key);
 /* Takes the entry out; the caller owns it (NULL where there is none). */
 struct kst_json *kst_json_detach(struct kst_json *self, const char *key);
+struct kst_json *kst_json_detach_at(struct kst_json *array, size_t index);
 /* The object or array at `key`, made where it is absent. */
 struct kst_json *kst_json_ensure_object(struct kst_json *self, const char *key);
 struct kst_json *kst_json_ensure_array(struct kst_json *self, const char *key);

@@ -244,6 +244,32 @@ static void test_pretty_and_capped(void **state)
     assert_int_equal(kst_json_print(value, KST_JSON_COMPACT, &small), KST_E_LIMIT);
 }
 
+static void test_places_of_an_array(void **state)
+{
+    kst_auto_json struct kst_json *list = kst_json_make("[1,2]");
+    kst_json_insert(list, 0, kst_json_from_int(0));
+    kst_json_insert(list, 2, kst_json_from_str("x"));
+    kst_json_insert(list, 9, kst_json_from_int(9));
+    kst_json_push(list, kst_json_from_int(10));
+    kst_auto_free char *text = kst_json_text(list);
+    assert_string_equal(text, "[0,1,\"x\",2,9,10]");
+
+    static const size_t places[] = {5, 2, 0};
+    for (size_t i = 0; i < KST_ARRAY_LEN(places); i++)
+        kst_json_free(kst_json_detach_at(list, places[i]));
+    assert_null(kst_json_detach_at(list, 3));
+    assert_null(kst_json_detach_at(NULL, 0));
+    kst_json_push(list, kst_json_null());
+    kst_auto_free char *rest = kst_json_text(list);
+    assert_string_equal(rest, "[1,2,9,null]");
+
+    kst_auto_json struct kst_json *none = kst_json_array();
+    kst_json_insert(none, 0, kst_json_bool(true));
+    kst_json_insert(none, 0, kst_json_bool(false));
+    kst_auto_free char *both = kst_json_text(none);
+    assert_string_equal(both, "[false,true]");
+}
+
 /* An object of many keys is read in a time that grows with their number, not with its square:
  * 200,000 keys would take minutes otherwise, and the test would not end. */
 static void test_many_keys(void **state)
@@ -273,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_equal),
         cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(test_pretty_and_capped),
+        cmocka_unit_test(test_places_of_an_array),
         cmocka_unit_test(test_many_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
