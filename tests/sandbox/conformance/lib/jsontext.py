@@ -103,7 +103,7 @@ def children(value, step):
     if step[0] == "index":
         return [(value, step[1])] if -len(value) <= step[1] < len(value) else []
     return [(value, at) for at, item in enumerate(value)
-            if isinstance(item, dict) and str(item.get(step[1])) == step[2]]
+            if str(get(item, step[1])) == step[2]]
 
 
 def find(value, path):

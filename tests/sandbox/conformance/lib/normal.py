@@ -88,8 +88,10 @@ class Names:
             return [self.value(item, key) for item in value]
         if isinstance(value, Number):
             return self.of("port", value) if key == "nodePort" and len(value) > 4 else value
-        if not isinstance(value, str):
+        if not isinstance(value, str) or value == ABSENT:
             return value
+        if key == "cells" and AGE.match(value):
+            return "<age>"
         if key == "resourceVersion" and re.match(r"^\d{1,}$", value) and value != "0":
             return "<listrv>" if listing else self.of("rv", value)
         if key == "continue" and value:
@@ -115,11 +117,6 @@ class Names:
             meta = (where == "metadata" and is_list) or (inner == "object" and bookmark) or \
                 (where == "resourceVersion" and listing) or (listing and where == "metadata")
             out[self.text(inner)] = self.value(item, where, meta)
-        if kind == "Table" and isinstance(out.get("rows"), list):
-            for row in out["rows"]:
-                if isinstance(row.get("cells"), list):
-                    row["cells"] = ["<age>" if isinstance(cell, str) and AGE.match(cell) else cell
-                                    for cell in row["cells"]]
         return out
 
 
@@ -187,7 +184,7 @@ def normalise(names, step, body):
     if body is None:
         return None
     if step.has("only"):
-        body = {path: names.value(value, re.split(r"[.\]]", path)[-1] or "-",
+        body = {path: names.value(value, re.findall(r"[^.\[\]]+", path)[-1],
                                   listing and path.startswith("metadata"))
                 for path, value in body.items()}
     else:
