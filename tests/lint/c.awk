@@ -26,11 +26,13 @@ BEGIN {
   header[++n] = "^yaml\\.h$";             owner[n] = "^engine/base/yaml[a-z_]*\\.c$"
   header[++n] = "^pcre2";                 owner[n] = "^engine/base/regex\\.c$"
   header[++n] = "^curl/";                 owner[n] = "^engine/loop/http[a-z_]*\\.[ch]$"
-  header[++n] = "^wslay/";                owner[n] = "^engine/kube/(websocket|exec[a-z_]*)\\.c$"
+  header[++n] = "^wslay/" # one end of it each
+  owner[n] = "^engine/(kube/(websocket|exec[a-z_]*)|sandbox/remote_websocket)\\.c$"
   header[++n] = "^git2(/|\\.h$)";         owner[n] = "^engine/git/"
   header[++n] = "^(lua|lualib|lauxlib|luaconf)\\.h"; owner[n] = "^engine/lua/"
   header[++n] = "^openssl/"
   owner[n] = "^engine/(loop/http|base/hash|kube/cert)[a-z_]*\\.c$"
+  header[++n] = "^zlib\\.h$";            owner[n] = "^engine/sandbox/spdy[a-z_]*\\.c$"
   libraries = n
 }
 
