@@ -371,13 +371,12 @@ struct kst_json *kst_json_from_str(const char *text)
     return text ? wrap(cJSON_CreateString(text)) : kst_json_null();
 }
 
-struct kst_json *kst_json_from_strn(const char *text, size_t len)
+char *kst_json_raw_text(const char *text, size_t len)
 {
     size_t nuls = 0;
     for (size_t i = 0; i < len; i++)
         nuls += text[i] == '\0';
-    kst_auto_free char *copy = kst_malloc(len + nuls + 1);
-    char *to = copy;
+    char *copy = kst_malloc(len + nuls + 1), *to = copy;
     for (size_t i = 0; i < len; i++) {
         if (text[i]) {
             *to++ = text[i];
@@ -387,6 +386,12 @@ struct kst_json *kst_json_from_strn(const char *text, size_t len)
         }
     }
     *to = '\0';
+    return copy;
+}
+
+struct kst_json *kst_json_from_strn(const char *text, size_t len)
+{
+    kst_auto_free char *copy = kst_json_raw_text(text, len);
     return wrap(cJSON_CreateString(copy));
 }
 
@@ -404,6 +409,13 @@ void kst_json_set(struct kst_json *self, const char *key, struct kst_json *value
         done = cJSON_AddItemToObject(raw(self), key, raw(value));
     }
     if (!done)
+        abort();
+}
+
+void kst_json_append(struct kst_json *self, const char *key, struct kst_json *value)
+{
+    assert(kst_json_type(self) == KST_JSON_OBJECT);
+    if (!cJSON_AddItemToObject(raw(self), key, raw(value)))
         abort();
 }
 

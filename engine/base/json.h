@@ -94,9 +94,14 @@ struct kst_json *kst_json_from_number(const char *text);
 bool kst_json_is_number(const char *text);
 struct kst_json *kst_json_from_str(const char *text);              /* NULL gives null */
 struct kst_json *kst_json_from_strn(const char *text, size_t len); /* NULs become C0 80 */
+/* The text as it is held in memory, NULs as C0 80: for keys. The caller frees it. */
+char *kst_json_raw_text(const char *text, size_t len);
 
 /* Sets key to `value` (taken; replaces in place, else appends). */
 void kst_json_set(struct kst_json *self, const char *key, struct kst_json *value);
+/* Appends a key that the object does not have, as the caller knows: it is not looked for, so that
+ * an object of n keys takes n steps to make. */
+void kst_json_append(struct kst_json *self, const char *key, struct kst_json *value);
 /* NULL for `value` removes the key. */
 void kst_json_set_str(struct kst_json *self, const char *key, const char *value);
 void kst_json_set_int(struct kst_json *self, const char *key, int64_t value);

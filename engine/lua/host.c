@@ -18,18 +18,21 @@ enum {
     DEFAULT_MEMORY = 64 * 1024 * 1024,
     DEFAULT_STRETCH_MS = 1000,
     DEFAULT_SOURCE = 1024 * 1024,
-    HOOK_COUNT = 5000, /* instructions between two looks at the limits */
+    /* Instructions between two looks at the limits. Few, as one may copy or compare megabytes. */
+    HOOK_COUNT = 200,
+    TURN_US = 10 * 1000, /* how long code computes before the other fibers get their turn */
 };
 static const int64_t default_instructions = 2000000000;
 
-/* When the code that runs now began to run without waiting. One for all interpreters: only one of
- * them runs at a time, and each switch into a fiber sets it anew. */
-static int64_t stretch_started_us;
+/* When the code that runs now began to run without waiting, and when its fiber got its turn. One of
+ * each for all interpreters: only one of them runs at a time, and each switch into a fiber sets
+ * them anew. */
+static int64_t stretch_started_us, turn_started_us;
 
 static void on_switch(void *data, bool in)
 {
     if (in)
-        stretch_started_us = kst_now_us();
+        stretch_started_us = turn_started_us = kst_now_us();
 }
 
 struct kst_lua *kst_lua_of(lua_State *L)
@@ -98,10 +101,37 @@ static void check_limits(struct kst_lua *self)
     kst_lua_violate(self, text);
 }
 
-static void on_count(lua_State *L, lua_Debug *debug)
+/* Code that computes is interrupted for the other fibers: a hostile loop must not stretch another
+ * run's freeze. Not waiting, this does not begin a new stretch. That the fiber was cancelled or its
+ * deadline passed is for the next native to tell: Lua leaves the hooks off in a coroutine that ends
+ * by an error of a hook, so that what closes its variables would run without limits. */
+static void let_others_run(struct kst_lua *self)
 {
-    kst_lua_of(L)->instructions += HOOK_COUNT;
+    int64_t now_us = kst_now_us();
+    if (now_us - turn_started_us < TURN_US || !kst_fiber_self())
+        return;
+    int64_t ran_us = now_us - stretch_started_us;
+    assert(!self->interrupted);
+    self->interrupted = true;
+    kst_yield();
+    self->interrupted = false;
+    stretch_started_us = kst_now_us() - ran_us;
+}
+
+void kst_lua_wait_turn(struct kst_lua *self)
+{
+    /* What is interrupted is ready to run, so that this spins once for each of its turns. */
+    while (self->interrupted)
+        kst_yield();
+}
+
+/* Every few instructions, and before each call: a C function may take long by itself. */
+static void on_hook(lua_State *L, lua_Debug *debug)
+{
+    if (debug->event == LUA_HOOKCOUNT)
+        kst_lua_of(L)->instructions += HOOK_COUNT;
     kst_lua_check_walls(L);
+    let_others_run(kst_lua_of(L));
 }
 
 void kst_lua_check_walls(lua_State *L)
@@ -111,7 +141,7 @@ void kst_lua_check_walls(lua_State *L)
         check_limits(self);
     if (!self->violated)
         return;
-    lua_sethook(L, on_count, LUA_MASKCOUNT, 1); /* no instruction runs any more */
+    lua_sethook(L, on_hook, LUA_MASKCOUNT, 1); /* no instruction runs any more */
     luaL_error(L, "%s", self->violation);
 }
 
@@ -151,15 +181,18 @@ static int failed_call(struct kst_lua *self, lua_State *L, int status, struct ks
     return kst_lua_caught(self, L, status, err);
 }
 
-int kst_lua_protect(struct kst_lua *self, lua_CFunction fn, void *arg, struct kst_err **err)
+int kst_lua_protect(struct kst_lua *self, bool code, lua_CFunction fn, void *arg,
+                    struct kst_err **err)
 {
+    if (code)
+        kst_lua_wait_turn(self);
     if (self->violated)
         return kst_err_set(err, KST_E_LIMIT, "%s", self->violation);
     struct protected call = {.ref = LUA_NOREF};
     struct kst_fiber *fiber = kst_fiber_self();
     if (fiber)
         kst_fiber_set_switch_hook(fiber, on_switch);
-    stretch_started_us = kst_now_us();
+    stretch_started_us = turn_started_us = kst_now_us();
     /* Briefly on the main thread; no fiber can switch in between. */
     lua_pushcfunction(self->L, new_thread);
     lua_pushlightuserdata(self->L, &call);
@@ -167,7 +200,8 @@ int kst_lua_protect(struct kst_lua *self, lua_CFunction fn, void *arg, struct ks
     if (status != LUA_OK)
         return failed_call(self, self->L, status, err);
     lua_State *T = call.thread;
-    lua_sethook(T, on_count, LUA_MASKCOUNT, HOOK_COUNT);
+    if (code)
+        lua_sethook(T, on_hook, LUA_MASKCOUNT | LUA_MASKCALL, HOOK_COUNT);
     self->inside++;
     lua_pushcfunction(T, with_traceback);
     lua_pushcfunction(T, fn);
@@ -213,7 +247,7 @@ int kst_lua_new(struct kst_loop *loop, const struct kst_lua_limits *limits, stru
     }
     *(struct kst_lua **)lua_getextraspace(self->L) = self;
     lua_atpanic(self->L, panic);
-    int rc = kst_lua_protect(self, open_all, NULL, err);
+    int rc = kst_lua_protect(self, false, open_all, NULL, err);
     if (rc < 0) {
         kst_lua_free(self);
         return rc;
@@ -258,6 +292,7 @@ static int call_native(lua_State *L)
     else
         kst_err_wrap(&err, rc, "%s", entry->native->name);
     kst_json_free(args);
+    kst_lua_wait_turn(kst_lua_of(L));
     if (rc < 0) {
         kst_json_free(result);
         return kst_lua_raise(L, err);
@@ -286,7 +321,7 @@ void kst_lua_register(struct kst_lua *self, const struct kst_lua_native *natives
             .next = self->natives, .lua = self, .native = natives, .ctx = ctx};
         self->natives = entry;
         kst_auto_err struct kst_err *err = NULL;
-        if (kst_lua_protect(self, add_natives, entry, &err) < 0)
+        if (kst_lua_protect(self, false, add_natives, entry, &err) < 0)
             kst_log(KST_LOG_ERROR, "a native is not available", "name", natives->name, "error",
                     kst_err_message(err), NULL);
     }
@@ -345,7 +380,7 @@ int kst_lua_load(struct kst_lua *self, const char *name, const char *text, size_
     };
     self->loaders = loader;
     struct load load = {.name = name, .text = text, .len = len, .loader = loader};
-    int rc = kst_lua_protect(self, do_load, &load, err);
+    int rc = kst_lua_protect(self, true, do_load, &load, err);
     if (rc == 0)
         *out = make_ref(self, load.ref);
     return rc;
@@ -368,7 +403,7 @@ int kst_lua_require(struct kst_lua *self, const char *module, struct kst_lua_ref
                     struct kst_err **err)
 {
     struct want want = {.module = module};
-    int rc = kst_lua_protect(self, do_require, &want, err);
+    int rc = kst_lua_protect(self, true, do_require, &want, err);
     if (rc == 0)
         *out = make_ref(self, want.ref);
     return rc;
@@ -394,7 +429,7 @@ static int do_json(lua_State *L)
 int kst_lua_ref_json(const struct kst_lua_ref *self, struct kst_json **out, struct kst_err **err)
 {
     struct look look = {.of = self};
-    int rc = kst_lua_protect(self->lua, do_json, &look, err);
+    int rc = kst_lua_protect(self->lua, false, do_json, &look, err);
     if (rc == 0 && look.err)
         return kst_err_move(err, &look.err);
     if (rc == 0)
@@ -425,7 +460,7 @@ int kst_lua_ref_get(const struct kst_lua_ref *self, const char *path, struct kst
                     struct kst_err **err)
 {
     struct look look = {.of = self, .path = path};
-    int rc = kst_lua_protect(self->lua, do_get, &look, err);
+    int rc = kst_lua_protect(self->lua, false, do_get, &look, err);
     if (rc < 0)
         return rc;
     if (look.absent)
@@ -474,7 +509,7 @@ int kst_lua_call(struct kst_lua *self, const struct kst_lua_ref *function,
                               .nargs = nargs,
                               .want_json = result != NULL,
                               .want_ref = result_ref != NULL};
-    int rc = kst_lua_protect(self, do_call, &call, err);
+    int rc = kst_lua_protect(self, true, do_call, &call, err);
     if (rc == 0 && call.err)
         rc = kst_err_move(err, &call.err);
     if (rc < 0) {

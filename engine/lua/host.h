@@ -12,8 +12,12 @@
  * Fibers. Lua code runs in the fiber that called it, and natives (C functions that take and give
  * JSON) wait as any C code does: the interpreter does not know. Several fibers may be inside one
  * interpreter at once, each on a Lua thread of its own (run:parallel); what keeps it sound is that
- * a switch happens in natives only, never inside the interpreter's own code or a finalizer
- * (blueprints cannot set __gc).
+ * they take turns in natives only, never inside the interpreter's own code or a finalizer
+ * (blueprints cannot set __gc): what a blueprint does between two natives is atomic.
+ *
+ * Code that computes is also interrupted, between two instructions, every few milliseconds: then
+ * the fibers of other interpreters run, and those of the same one wait until it is in a native or
+ * done. So hostile code holds up its own run (for stretch_ms at most), and no other.
  *
  * lua.h is included under engine/lua/ only; the layers above see natives and JSON.
  */
@@ -67,7 +71,7 @@ void kst_lua_register(struct kst_lua *self, const struct kst_lua_native *natives
  * own, in which `require` finds the standard library ("kassette.*") and, through `read`, modules
  * beside and below the folder of the chunk ("a.b" is a/b.lua, or a/b/init.lua); runs it, and
  * returns a reference to the table that it returned. KST_E_PARSE (syntax), KST_E_INVALID (bytecode,
- * not a table), KST_E_LIMIT (a violation), KST_E_FAILED (it raised). May yield (in `read`). */
+ * not a table), KST_E_LIMIT (a violation), KST_E_FAILED (it raised). May yield. */
 int kst_lua_load(struct kst_lua *self, const char *name, const char *text, size_t len,
                  kst_lua_read_fn *read, void *read_arg, struct kst_lua_ref **out,
                  struct kst_err **err);

@@ -36,7 +36,8 @@ struct kst_lua {
     int64_t fail_in; /* the nth allocation from now fails; 0: none */
     bool violated;
     char *violation;
-    int inside; /* calls under way */
+    int inside;       /* calls under way */
+    bool interrupted; /* code computes here, and lets the fibers of other interpreters run */
     struct kst_lua_loader *loaders;
     struct kst_lua_native_entry *natives;
 };
@@ -63,8 +64,16 @@ void kst_lua_violate(struct kst_lua *self, const char *text);
 /* Raises where a wall was broken, or is now: for C functions that work long without an instruction
  * being executed. */
 void kst_lua_check_walls(lua_State *L);
-/* Runs `fn(arg)` protected on a Lua thread of its own; what it raises becomes an error. */
-int kst_lua_protect(struct kst_lua *self, lua_CFunction fn, void *arg, struct kst_err **err);
+/* Yields while code of another fiber is interrupted in this interpreter. Whoever waited, and is
+ * about to go on inside, calls this first. */
+void kst_lua_wait_turn(struct kst_lua *self);
+/* Runs `fn(arg)` protected on a Lua thread of its own; what it raises becomes an error. With `code`
+ * it runs code of a blueprint or the library: limits are watched, and it may yield. */
+int kst_lua_protect(struct kst_lua *self, bool code, lua_CFunction fn, void *arg,
+                    struct kst_err **err);
+/* Raises the error at the top, which a protected call with that status caught. Lack of memory is a
+ * violation also where it is passed on. Never returns. */
+int kst_lua_rethrow(lua_State *L, int status);
 
 /* error.c */
 /* Raises *err (freed) as an error object; adds the blueprint's place. Never returns. */

@@ -31,10 +31,28 @@ static int call_original(lua_State *L)
     return lua_gettop(L);
 }
 
-/* insert, remove, sort, concat: by the table's own length. */
+/* insert, remove: by the table's own length. */
 static int safe_plain(lua_State *L)
 {
     check_table(L, 1);
+    return call_original(L);
+}
+
+/* What sort compares with where it is given nothing, so that the clock is looked at. */
+static int less_than(lua_State *L)
+{
+    lua_pushboolean(L, lua_compare(L, 1, 2, LUA_OPLT));
+    return 1;
+}
+
+static int safe_sort(lua_State *L)
+{
+    check_table(L, 1);
+    lua_settop(L, 2);
+    if (lua_isnil(L, 2)) {
+        lua_pushcfunction(L, less_than);
+        lua_replace(L, 2);
+    }
     return call_original(L);
 }
 
@@ -76,7 +94,7 @@ void kst_lua_open_tables(lua_State *L)
 {
     static const luaL_Reg wrappers[] = {{"insert", safe_plain},
                                         {"remove", safe_plain},
-                                        {"sort", safe_plain},
+                                        {"sort", safe_sort},
                                         {"concat", safe_concat},
                                         {"unpack", safe_unpack},
                                         {"move", safe_move},

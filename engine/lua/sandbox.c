@@ -6,9 +6,11 @@
  * blueprint can change what another, or the standard library, calls. The functions behind methods
  * of strings are a table that nothing refers to.
  */
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -18,14 +20,14 @@
 #include "lua/embedded.h"
 #include "lua/internal.h"
 
+enum { MAX_PRINT_BYTES = 8 * 1024 };
+
 static int finish_pcall(lua_State *L, int status, lua_KContext skip)
 {
     if (status == LUA_OK || status == LUA_YIELD)
         return lua_gettop(L) - (int)skip;
-    if (status == LUA_ERRMEM)
-        kst_lua_violate(kst_lua_of(L), "the blueprint needs more memory than it is allowed");
-    if (kst_lua_is_final(L, -1))
-        return lua_error(L);
+    if (status == LUA_ERRMEM || kst_lua_is_final(L, -1))
+        return kst_lua_rethrow(L, status);
     lua_pushboolean(L, 0);
     lua_insert(L, -2);
     return 2;
@@ -65,22 +67,77 @@ static int safe_xpcall(lua_State *L)
     return finish_pcall(L, status, 2);
 }
 
-/* coroutine.resume and close: upvalue 1 is the original; (false, error) of a violation is raised.
- */
+/* Calls the function at the bottom with what is above it, which begins with the coroutine `co`;
+ * (false, error) of what no blueprint may catch is raised. */
+static int call_resume(lua_State *L, lua_State *co)
+{
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    if (lua_toboolean(L, 1))
+        return lua_gettop(L);
+    int status = co ? lua_status(co) : LUA_OK;
+    if (lua_gettop(L) >= 2 && (status == LUA_ERRMEM || kst_lua_is_final(L, 2)))
+        return kst_lua_rethrow(L, status);
+    return lua_gettop(L);
+}
+
+/* coroutine.resume: upvalue 1 is the original. */
 static int safe_resume(lua_State *L)
 {
     lua_State *co = lua_tothread(L, 1);
-    int count = lua_gettop(L);
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
-    lua_call(L, count, LUA_MULTRET);
+    return call_resume(L, co);
+}
+
+/* coroutine.close: upvalue 1 is the original. Where a wall was broken nothing is closed: Lua leaves
+ * the hooks off in a coroutine in which a hook raised, and a __close would run without limits. */
+static int safe_close(lua_State *L)
+{
+    kst_lua_check_walls(L);
+    return safe_resume(L);
+}
+
+/* What coroutine.wrap makes. Upvalues: the coroutine, and the originals of resume and close. */
+static int call_wrapped(lua_State *L)
+{
+    lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+    lua_pushvalue(L, lua_upvalueindex(2));
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_rotate(L, 1, 2);
+    call_resume(L, co);
     if (lua_toboolean(L, 1))
-        return lua_gettop(L);
-    if (co && lua_status(co) == LUA_ERRMEM)
-        kst_lua_violate(kst_lua_of(L), "the blueprint needs more memory than it is allowed");
-    if (lua_gettop(L) >= 2 && kst_lua_is_final(L, 2))
-        return lua_error(L);
-    return lua_gettop(L);
+        return lua_gettop(L) - 1;
+    lua_settop(L, 2);
+    if (lua_status(co) > LUA_YIELD) { /* it ended by the error: its variables are closed */
+        lua_pushvalue(L, lua_upvalueindex(3));
+        lua_pushvalue(L, lua_upvalueindex(1));
+        lua_call(L, 1, 2); /* false, and the error, or the one that closing raised */
+        kst_lua_check_walls(L);
+        if (lua_toboolean(L, -2))
+            lua_settop(L, 2);
+        else
+            lua_remove(L, -2);
+    }
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        luaL_where(L, 1);
+        lua_insert(L, -2);
+        lua_concat(L, 2);
+    }
+    return lua_error(L);
+}
+
+/* coroutine.wrap: Lua's own turns a lack of memory into an error like others. Upvalues: the
+ * originals of create, resume and close. */
+static int safe_wrap(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    lua_pushvalue(L, lua_upvalueindex(2));
+    lua_pushvalue(L, lua_upvalueindex(3));
+    lua_pushcclosure(L, call_wrapped, 3);
+    return 1;
 }
 
 static int safe_setmetatable(lua_State *L)
@@ -93,7 +150,11 @@ static int safe_setmetatable(lua_State *L)
         lua_rawget(L, 2);
         if (!lua_isnil(L, -1))
             return luaL_error(L, "setmetatable: a blueprint cannot have finalizers (__gc)");
-        lua_pop(L, 1);
+        lua_pushliteral(L, "__mode");
+        lua_rawget(L, 2);
+        if (!lua_isnil(L, -1))
+            return luaL_error(L, "setmetatable: a blueprint cannot have weak tables (__mode)");
+        lua_pop(L, 2);
     }
     if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
         return luaL_error(L, "cannot change a protected metatable");
@@ -114,6 +175,8 @@ static int safe_print(lua_State *L)
         luaL_addvalue(&buffer);
     }
     luaL_pushresult(&buffer);
+    if (lua_rawlen(L, -1) > MAX_PRINT_BYTES)
+        lua_pushlstring(L, lua_tostring(L, -1), MAX_PRINT_BYTES);
     kst_log(KST_LOG_INFO, lua_tostring(L, -1), NULL);
     return 0;
 }
@@ -135,7 +198,10 @@ static int safe_load(lua_State *L)
     const char *name = luaL_optstring(L, 2, "=(load)");
     luaL_argcheck(L, len <= kst_lua_of(L)->limits.source_bytes, 1, "the text is too long");
     bool has_env = lua_gettop(L) >= 4;
-    if (luaL_loadbufferx(L, text, len, name, "t") != LUA_OK) {
+    int status = luaL_loadbufferx(L, text, len, name, "t");
+    if (status == LUA_ERRMEM)
+        return kst_lua_rethrow(L, status);
+    if (status != LUA_OK) {
         lua_pushnil(L);
         lua_insert(L, -2);
         return 2;
@@ -180,6 +246,7 @@ static void push_module_text(lua_State *L, struct kst_lua_loader *loader, const 
         kst_err_clear(&err);
         int rc = loader->read ? loader->read(loader->read_arg, path, &text, &err)
                               : kst_err_set(&err, KST_E_NOT_FOUND, "there are no modules here");
+        kst_lua_wait_turn(loader->lua);
         if (rc == 0) {
             struct kst_json *pair = kst_json_array();
             kst_json_push(pair, kst_json_from_str(path));
@@ -201,7 +268,52 @@ static void push_module_text(lua_State *L, struct kst_lua_loader *loader, const 
     kst_lua_raise(L, err);
 }
 
-/* Upvalues: the loader, and the table of what was loaded. */
+/* Loads and runs a module of the chunk's own tree; pushes what it returned (true for nothing). */
+static int load_module(lua_State *L)
+{
+    struct kst_lua_loader *loader = lua_touserdata(L, 2);
+    push_module_text(L, loader, lua_tostring(L, 1));
+    size_t len;
+    const char *text = lua_tolstring(L, -1, &len);
+    kst_lua_load_chunk(L, lua_tostring(L, -2), text, len, loader);
+    lua_call(L, 0, 1);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushboolean(L, 1);
+    }
+    return 1;
+}
+
+/* A module of the chunk's own tree, loaded once whoever of the tree requires it. `loading` (at the
+ * top, popped) tells which thread is at it: a module that requires itself by way of others would
+ * never end. Another branch of run:parallel may load it at the same time; the first one counts. */
+static int require_own(lua_State *L, struct kst_lua_loader *loader, const char *name)
+{
+    lua_getfield(L, -1, name);
+    bool loop = lua_tothread(L, -1) == L;
+    lua_pop(L, 1);
+    if (loop)
+        return luaL_error(L, "require \"%s\": the module requires itself, by way of others", name);
+    lua_pushthread(L);
+    lua_setfield(L, -2, name);
+    lua_pushcfunction(L, load_module);
+    lua_pushvalue(L, 1);
+    lua_pushlightuserdata(L, loader);
+    int status = lua_pcall(L, 2, 1, 0);
+    lua_pushnil(L);
+    lua_setfield(L, -3, name);
+    if (status != LUA_OK)
+        return kst_lua_rethrow(L, status);
+    lua_remove(L, -2);
+    lua_pushvalue(L, 1);
+    if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL)
+        lua_pop(L, 1);
+    else
+        lua_remove(L, -2);
+    return 1;
+}
+
+/* Upvalues: the loader, the table of what its chunks loaded, and the one of what they load now. */
 static int safe_require(lua_State *L)
 {
     struct kst_lua_loader *loader = lua_touserdata(L, lua_upvalueindex(1));
@@ -223,20 +335,27 @@ static int safe_require(lua_State *L)
             "as \"a\" or \"a.b\", or \"kassette.json\"",
             name);
     } else {
-        push_module_text(L, loader, name);
-        size_t len;
-        const char *text = lua_tolstring(L, -1, &len);
-        kst_lua_load_chunk(L, lua_tostring(L, -2), text, len, loader);
-        lua_call(L, 0, 1);
-    }
-    if (lua_isnil(L, -1)) {
-        lua_pop(L, 1);
-        lua_pushboolean(L, 1);
+        lua_pushvalue(L, lua_upvalueindex(3));
+        require_own(L, loader, name);
     }
     lua_pushvalue(L, 1);
     lua_pushvalue(L, -2);
     lua_rawset(L, lua_upvalueindex(2));
     return 1;
+}
+
+/* Pushes `require` for the chunks of a loader, which all share what they loaded. */
+static void push_require(lua_State *L, struct kst_lua_loader *loader)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, loader) != LUA_TNIL)
+        return;
+    lua_pop(L, 1);
+    lua_pushlightuserdata(L, loader);
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_pushcclosure(L, safe_require, 3);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, loader);
 }
 
 /* Copies the table at the top into field `name` of the environment below it, and pops it. */
@@ -287,9 +406,7 @@ void kst_lua_push_environment(lua_State *L, struct kst_lua_loader *loader)
     lua_pushvalue(L, env);
     lua_pushcclosure(L, safe_load, 1);
     lua_setfield(L, env, "load");
-    lua_pushlightuserdata(L, loader);
-    lua_newtable(L);
-    lua_pushcclosure(L, safe_require, 2);
+    push_require(L, loader);
     lua_setfield(L, env, "require");
     if (loader->is_library) {
         lua_getfield(L, LUA_REGISTRYINDEX, KST_LUA_NATIVES);
@@ -309,8 +426,14 @@ void kst_lua_load_chunk(lua_State *L, const char *name, const char *text, size_t
         kst_err_set(&err, KST_E_INVALID, "%s is Lua bytecode; only source text is accepted", name);
     if (err)
         kst_lua_raise(L, err);
-    if (luaL_loadbufferx(L, text, len, lua_tostring(L, -1), "t") != LUA_OK)
-        lua_error(L);
+    int status = luaL_loadbufferx(L, text, len, lua_tostring(L, -1), "t");
+    if (status == LUA_ERRSYNTAX) {
+        kst_err_set(&err, KST_E_PARSE, "%s", lua_tostring(L, -1));
+        kst_err_reason(&err, "BlueprintSyntax");
+        kst_lua_raise(L, err);
+    } else if (status != LUA_OK) {
+        kst_lua_rethrow(L, status);
+    }
     kst_lua_push_environment(L, loader);
     lua_setupvalue(L, -2, 1);
     lua_remove(L, -2);
@@ -371,8 +494,43 @@ static void wrap(lua_State *L, const char *name, lua_CFunction wrapper)
     lua_setfield(L, -2, name);
 }
 
+/*
+ * No weak tables. The collector visits all entries of a table with weak keys again for each key
+ * that it finds alive, in one step that nothing can interrupt: a chain of 40,000 entries takes
+ * seconds, what fits into a blueprint's memory hours. It finds __mode by the identity of the string
+ * "__mode" that was made at its start; once that string reads otherwise, every "__mode" of a
+ * blueprint is another one, which means nothing. What it reads cannot be guessed, as a string of a
+ * blueprint that is the same would be the same one.
+ */
+static void forget_weak_tables(lua_State *L)
+{
+    unsigned char noise[6];
+    char *name = (char *)(uintptr_t)lua_pushliteral(L, "__mode");
+    assert(strlen(name) == sizeof(noise));
+    if (getrandom(noise, sizeof(noise), 0) != sizeof(noise))
+        abort(); /* as few bytes always come whole, once the kernel has any */
+    for (size_t i = 0; i < sizeof(noise); i++)
+        name[i] = (char)(noise[i] | 0x80); /* no NUL, and never "__mode" again */
+    lua_pop(L, 1);
+}
+
+/* Mends the functions in the table `coroutine` of the table at the top. */
+static void open_coroutines(lua_State *L)
+{
+    lua_getfield(L, -1, "coroutine");
+    static const char *const originals[] = {"create", "resume", "close"};
+    for (size_t i = 0; i < KST_ARRAY_LEN(originals); i++)
+        lua_getfield(L, -1 - (int)i, originals[i]);
+    lua_pushcclosure(L, safe_wrap, 3);
+    lua_setfield(L, -2, "wrap");
+    wrap(L, "resume", safe_resume);
+    wrap(L, "close", safe_close);
+    lua_pop(L, 1);
+}
+
 void kst_lua_open_sandbox(lua_State *L)
 {
+    forget_weak_tables(L);
     static const luaL_Reg libraries[] = {{"_G", luaopen_base},
                                          {"string", luaopen_string},
                                          {"table", luaopen_table},
@@ -391,10 +549,7 @@ void kst_lua_open_sandbox(lua_State *L)
     lua_getfield(L, -1, "table");
     kst_lua_open_tables(L);
     lua_pop(L, 1);
-    lua_getfield(L, -1, "coroutine");
-    wrap(L, "resume", safe_resume);
-    wrap(L, "close", safe_resume);
-    lua_pop(L, 1);
+    open_coroutines(L);
     /* Methods of strings come from this table, which no chunk can reach. */
     lua_pushliteral(L, "");
     lua_getmetatable(L, -1);

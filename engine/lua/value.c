@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JSON and Lua. Whole numbers of 64 bits are integers, others floats where the float prints as the
- * text did, else a "number" that keeps its text. null is json.null, so that it survives; an empty
- * array is marked by its metatable.
+ * text did, else a "number" that keeps its text (and can be calculated with, as a float). null is
+ * json.null, so that it survives; an empty array is marked by its metatable.
  */
 #include <math.h>
 #include <stdio.h>
@@ -10,10 +10,14 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "lua/internal.h"
+
+/* Of a text to decode: parsed, it takes up to fifty times as much. */
+enum { MAX_DECODE_BYTES = 4 * 1024 * 1024 };
 
 static const char null_key; /* its address is json.null */
 
@@ -128,16 +132,46 @@ void kst_lua_push_json_take(lua_State *L, struct kst_json *value)
     int status = lua_pcall(L, 1, 1, 0);
     kst_json_free(value);
     if (status != LUA_OK)
-        lua_error(L);
+        kst_lua_rethrow(L, status);
 }
 
-/* A conversion that is under way. */
+/*
+ * A conversion that is under way. What it makes is not counted as the interpreter's memory, and a
+ * table that is found in many places is converted in each: a few lines of a blueprint can stand for
+ * more than there is memory or time. So both have a limit here.
+ */
 struct conversion {
     lua_State *L;
     bool functions;
     struct kst_err **err;
     int depth;
+    size_t left_bytes;
+    int64_t until_us;
 };
+
+enum { NODE_BYTES = 100 /* what a value takes beside its text, about */ };
+
+static int spend(struct conversion *to, size_t bytes)
+{
+    struct kst_lua *lua = kst_lua_of(to->L);
+    if (bytes > to->left_bytes)
+        return kst_err_set(to->err, KST_E_LIMIT,
+                           "the data takes more than the %zu bytes that a blueprint may use",
+                           lua->limits.memory_bytes);
+    to->left_bytes -= bytes;
+    return 0;
+}
+
+static int check_time(struct conversion *to)
+{
+    struct kst_lua *lua = kst_lua_of(to->L);
+    if (kst_now_us() < to->until_us)
+        return 0;
+    kst_err_set(to->err, KST_E_LIMIT, "the data takes more than %lld ms to convert",
+                (long long)lua->limits.stretch_ms);
+    kst_lua_violate(lua, "the blueprint made data that takes too long to convert");
+    return KST_E_LIMIT;
+}
 
 static int convert(struct conversion *to, int index, struct kst_json **out);
 
@@ -210,6 +244,12 @@ static int convert_array(struct conversion *to, int index, size_t count, struct 
     return 0;
 }
 
+/* An entry of an object that is being made. */
+struct entry {
+    char *key;
+    struct kst_json *value;
+};
+
 /* A key: a string; an integer, as JSON has only strings; nothing else. */
 static int key_text(struct conversion *to, char **key)
 {
@@ -217,8 +257,10 @@ static int key_text(struct conversion *to, char **key)
     if (lua_type(L, -2) == LUA_TSTRING) {
         size_t len;
         const char *text = lua_tolstring(L, -2, &len);
-        *key = kst_strndup(text, len);
-        return 0;
+        int rc = spend(to, len);
+        if (rc == 0)
+            *key = kst_json_raw_text(text, len);
+        return rc;
     }
     if (lua_isinteger(L, -2)) {
         *key = kst_asprintf("%lld", (long long)lua_tointeger(L, -2));
@@ -228,47 +270,54 @@ static int key_text(struct conversion *to, char **key)
                        luaL_typename(L, -2));
 }
 
-static int compare_keys(const void *a, const void *b)
+static int compare_entries(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    return strcmp(((const struct entry *)a)->key, ((const struct entry *)b)->key);
 }
 
-/* Sorted by key: the order of Lua's tables is no order. */
-static struct kst_json *sorted(struct kst_json *object)
-{
-    size_t count = kst_json_len(object), i = 0;
-    const char **keys = kst_calloc(count, sizeof(*keys));
-    for (const struct kst_json *row = kst_json_first(object); row; row = kst_json_next(row))
-        keys[i++] = kst_json_key(row);
-    qsort(keys, count, sizeof(*keys), compare_keys);
-    struct kst_json *out = kst_json_object();
-    for (i = 0; i < count; i++) {
-        char *key = kst_strdup(keys[i]);
-        kst_json_set(out, key, kst_json_detach(object, key));
-        free(key);
-    }
-    free(keys);
-    kst_json_free(object);
-    return out;
-}
-
-static int convert_object(struct conversion *to, int index, struct kst_json *object)
+/* The entries of the table; as many as `done` says are to be freed. */
+static int read_entries(struct conversion *to, int index, struct entry *entries, size_t *done)
 {
     lua_pushnil(to->L);
     while (lua_next(to->L, index)) {
-        kst_auto_free char *key = NULL;
-        struct kst_json *value = NULL;
-        int rc = key_text(to, &key);
-        if (rc == 0)
-            rc = convert(to, lua_gettop(to->L), &value);
+        struct entry *entry = &entries[*done];
+        int rc = key_text(to, &entry->key);
+        if (rc == 0) {
+            (*done)++;
+            rc = convert(to, lua_gettop(to->L), &entry->value);
+        }
         if (rc < 0) {
             lua_pop(to->L, 2);
-            return key ? kst_err_wrap(to->err, rc, "%s", key) : rc;
+            return entry->key ? kst_err_wrap(to->err, rc, "%.200s", entry->key) : rc;
         }
         lua_pop(to->L, 1);
-        kst_json_set(object, key, value);
     }
     return 0;
+}
+
+/* Sorted by key: the order of Lua's tables is no order. */
+static int convert_object(struct conversion *to, int index, size_t count, struct kst_json *object)
+{
+    struct entry *entries = kst_calloc(count + 1, sizeof(*entries));
+    size_t done = 0;
+    int rc = read_entries(to, index, entries, &done);
+    if (rc == 0)
+        qsort(entries, done, sizeof(*entries), compare_entries);
+    for (size_t i = 1; rc == 0 && i < done; i++) {
+        if (compare_entries(&entries[i - 1], &entries[i]) == 0)
+            rc = kst_err_set(to->err, KST_E_USAGE,
+                             "expected each key once, found %.200s both as a number and as a text",
+                             entries[i].key);
+    }
+    for (size_t i = 0; i < done; i++) {
+        if (rc == 0)
+            kst_json_append(object, entries[i].key, entries[i].value);
+        else
+            kst_json_free(entries[i].value);
+        free(entries[i].key);
+    }
+    free(entries);
+    return rc;
 }
 
 static int convert_table(struct conversion *to, int index, struct kst_json **out)
@@ -276,16 +325,19 @@ static int convert_table(struct conversion *to, int index, struct kst_json **out
     if (to->depth >= KST_JSON_DEPTH || !lua_checkstack(to->L, 8))
         return bad(to, "a table that is nested too deeply, or holds itself");
     size_t count = 0;
+    int rc = check_time(to);
+    if (rc < 0)
+        return rc;
     bool array = is_sequence(to->L, index, &count) && (count || is_marked_array(to->L, index));
     struct kst_json *made = array ? kst_json_array() : kst_json_object();
     to->depth++;
-    int rc = array ? convert_array(to, index, count, made) : convert_object(to, index, made);
+    rc = array ? convert_array(to, index, count, made) : convert_object(to, index, count, made);
     to->depth--;
     if (rc < 0) {
         kst_json_free(made);
         return rc;
     }
-    *out = array ? made : sorted(made);
+    *out = made;
     return 0;
 }
 
@@ -294,6 +346,9 @@ static int convert(struct conversion *to, int index, struct kst_json **out)
     lua_State *L = to->L;
     size_t len;
     const char *text;
+    int rc = spend(to, NODE_BYTES + (lua_type(L, index) == LUA_TSTRING ? lua_rawlen(L, index) : 0));
+    if (rc < 0)
+        return rc;
     switch (lua_type(L, index)) {
     case LUA_TNIL:
         *out = kst_json_null();
@@ -329,10 +384,56 @@ static int convert(struct conversion *to, int index, struct kst_json **out)
 int kst_lua_to_json(lua_State *L, int index, bool functions, struct kst_json **out,
                     struct kst_err **err)
 {
-    struct conversion to = {.L = L, .functions = functions, .err = err};
+    const struct kst_lua_limits *limits = &kst_lua_of(L)->limits;
+    struct conversion to = {.L = L,
+                            .functions = functions,
+                            .err = err,
+                            .left_bytes = limits->memory_bytes,
+                            .until_us = kst_now_us() + limits->stretch_ms * 1000};
     if (!lua_checkstack(L, 8))
         return kst_err_set(err, KST_E_LIMIT, "the stack of the blueprint is full");
     return convert(&to, lua_absindex(L, index), out);
+}
+
+/* A number of either kind, pushed as Lua's. */
+static void push_plain_number(lua_State *L, int index)
+{
+    const char *text = luaL_testudata(L, index, KST_LUA_NUMBER);
+    if (text)
+        lua_pushnumber(L, strtod(text, NULL));
+    else
+        lua_pushnumber(L, luaL_checknumber(L, index));
+}
+
+/* Arithmetic with numbers that keep their text: upvalue 1 is the operator. */
+static int number_arith(lua_State *L)
+{
+    int op = (int)lua_tointeger(L, lua_upvalueindex(1));
+    push_plain_number(L, 1);
+    if (op != LUA_OPUNM)
+        push_plain_number(L, 2);
+    lua_arith(L, op);
+    return 1;
+}
+
+static int number_compare(lua_State *L)
+{
+    push_plain_number(L, 1);
+    push_plain_number(L, 2);
+    lua_pushboolean(L, lua_compare(L, -2, -1, (int)lua_tointeger(L, lua_upvalueindex(1))));
+    return 1;
+}
+
+static int number_concat(lua_State *L)
+{
+    for (int i = 1; i <= 2; i++) {
+        if (!lua_isstring(L, i) && !luaL_testudata(L, i, KST_LUA_NUMBER))
+            return luaL_error(L, "attempt to concatenate a %s value", luaL_typename(L, i));
+    }
+    luaL_tolstring(L, 1, NULL);
+    luaL_tolstring(L, 2, NULL);
+    lua_concat(L, 2);
+    return 1;
 }
 
 static int number_tostring(lua_State *L)
@@ -360,6 +461,7 @@ static int json_decode(lua_State *L)
 {
     size_t len;
     const char *text = luaL_checklstring(L, 1, &len);
+    luaL_argcheck(L, len <= MAX_DECODE_BYTES, 1, "the text has more than 4 MiB");
     struct kst_json *value = NULL;
     struct kst_err *err = NULL;
     if (kst_json_parse(text, len, &value, &err) < 0)
@@ -387,7 +489,24 @@ void kst_lua_push_json_module(lua_State *L)
 
 void kst_lua_open_values(lua_State *L)
 {
+    static const struct {
+        const char *event;
+        lua_CFunction fn;
+        int op;
+    } operators[] = {
+        {"__add", number_arith, LUA_OPADD},   {"__sub", number_arith, LUA_OPSUB},
+        {"__mul", number_arith, LUA_OPMUL},   {"__div", number_arith, LUA_OPDIV},
+        {"__mod", number_arith, LUA_OPMOD},   {"__pow", number_arith, LUA_OPPOW},
+        {"__idiv", number_arith, LUA_OPIDIV}, {"__unm", number_arith, LUA_OPUNM},
+        {"__eq", number_compare, LUA_OPEQ},   {"__lt", number_compare, LUA_OPLT},
+        {"__le", number_compare, LUA_OPLE},   {"__concat", number_concat, 0},
+    };
     luaL_newmetatable(L, KST_LUA_NUMBER);
+    for (size_t i = 0; i < KST_ARRAY_LEN(operators); i++) {
+        lua_pushinteger(L, operators[i].op);
+        lua_pushcclosure(L, operators[i].fn, 1);
+        lua_setfield(L, -2, operators[i].event);
+    }
     lua_pushcfunction(L, number_tostring);
     lua_setfield(L, -2, "__tostring");
     lua_pushliteral(L, "number");

@@ -16,7 +16,7 @@ local metatable = { __index = Run }
 
 -- Which step scope each Lua thread is in: branches of run:parallel count their steps apart, so that
 -- the same step has the same id whatever order the branches run in.
-local scopes = setmetatable({}, { __mode = "k" })
+local scopes = {}
 
 local function scope_of(run)
   return scopes[coroutine.running()] or run._scope
@@ -107,8 +107,14 @@ function Run:parallel(functions)
       error("run:parallel takes a list of functions; entry " .. i .. " is a " .. type(fn), 2)
     end
     wrapped[i] = function()
-      scopes[coroutine.running()] = { path = base .. i .. ".", ordinal = 0 }
-      return fn()
+      local thread = coroutine.running()
+      scopes[thread] = { path = base .. i .. ".", ordinal = 0 }
+      local ok, result = pcall(fn)
+      scopes[thread] = nil
+      if not ok then
+        error(result, 0)
+      end
+      return result
     end
   end
   return native.parallel(wrapped)

@@ -203,6 +203,20 @@ static void test_writers(void **state)
     assert_string_equal(rest, "{\"a\":2,\"z\":[false]}");
 }
 
+/* Appending is setting a key that is not there, without looking. */
+static void test_append(void **state)
+{
+    kst_auto_json struct kst_json *value = kst_json_object();
+    kst_auto_free char *key = kst_json_raw_text("a\0b", 3);
+    assert_string_equal(key, "a\xc0\x80"
+                             "b");
+    kst_json_append(value, key, kst_json_from_int(1));
+    kst_json_append(value, "c", kst_json_array());
+    kst_auto_free char *text = kst_json_text(value);
+    assert_string_equal(text, "{\"a\\u0000b\":1,\"c\":[]}");
+    assert_int_equal(kst_json_path_int(value, key, 0), 1);
+}
+
 static void test_equal(void **state)
 {
     static const struct {
@@ -296,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_readers),
         cmocka_unit_test(test_whole_numbers),
         cmocka_unit_test(test_writers),
+        cmocka_unit_test(test_append),
         cmocka_unit_test(test_equal),
         cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(test_pretty_and_capped),
