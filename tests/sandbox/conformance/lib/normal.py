@@ -19,6 +19,7 @@ ADDRESS = re.compile(r"^\d+\.\d+\.\d+\.\d+$")
 AGE = re.compile(r"^(<invalid>|\d+s|\d+m\d*s?)$")
 NAME = re.compile(r"<([a-z][a-z0-9-]*(?::\d+)?)>")
 TEXT_RV = re.compile(r'(resourceVersion: )"(\d+)"')
+HASHES = ("pod-template-hash", "controller-revision-hash")
 NEAR = datetime.timedelta(days=2)
 ABSENT = "<absent>"
 
@@ -51,6 +52,12 @@ class Names:
         elif len(value) >= 6:
             self.texts.append((value, name))
             self.texts.sort(key=lambda pair: -len(pair[0]))
+
+    def made(self, sort, text):
+        """A text of the server's making: known from here on wherever it occurs."""
+        if text and not any(text == known for known, _ in self.texts):
+            self.counts[sort] = self.counts.get(sort, 0) + 1
+            self.set("%s:%d" % (sort, self.counts[sort]), text)
 
     def of(self, sort, value):
         key = (sort, str(value))
@@ -101,13 +108,6 @@ class Names:
         return self.text(value)
 
     def mapping(self, value, key, listing):
-        prefix, name = value.get("generateName"), value.get("name")
-        if isinstance(prefix, str) and isinstance(name, str) and prefix and \
-                name.startswith(prefix) and name != prefix and \
-                not any(name == known for known, _ in self.texts):
-            self.counts["name"] = self.counts.get("name", 0) + 1
-            # The prefix stays to be seen: the server made up only what follows it.
-            self.set("name:%d" % self.counts["name"], name)
         kind = value.get("kind")
         is_list = isinstance(kind, str) and (kind.endswith("List") or kind == "Table")
         bookmark = value.get("type") == "BOOKMARK"
@@ -142,18 +142,37 @@ def drop_managed_fields(value):
             drop_managed_fields(item)
 
 
-def selected(step, body):
+def register(names, value):
+    """Gives names to what the server made up, before it is met within other texts."""
+    if isinstance(value, list):
+        for item in value:
+            register(names, item)
+    if not isinstance(value, dict):
+        return
+    for label in HASHES:
+        text = value.get(label)
+        if isinstance(text, str) and not isinstance(text, Number):
+            names.made("hash", text.rsplit("-", 1)[-1])
+    prefix, name = value.get("generateName"), value.get("name")
+    if isinstance(prefix, str) and isinstance(name, str) and prefix and \
+            name.startswith(prefix) and name != prefix:
+        names.made("name", name)
+    for item in value.values():
+        register(names, item)
+
+
+def selected(names, step, body):
     """The parts of a body that the step promises."""
     if not step.has("managed"):
         drop_managed_fields(body)
     for path in step.all("ignore"):
         for one in path.split():
-            remove(body, one)
+            remove(body, names.fill(one))
     if step.has("only"):
         wanted = " ".join(step.all("only")).split()
         if not wanted:
             return None
-        return {path: get(body, path, ABSENT) for path in wanted}
+        return {path: get(body, names.fill(path), ABSENT) for path in wanted}
     return body
 
 
@@ -180,7 +199,8 @@ def normalise(names, step, body):
         return None if step.has("only") else masked(step, names.text(body))
     listing = isinstance(body, dict) and (str(body.get("kind")).endswith("List") or
                                           body.get("kind") == "Table")
-    body = selected(step, body)
+    register(names, body)
+    body = selected(names, step, body)
     if body is None:
         return None
     if step.has("only"):

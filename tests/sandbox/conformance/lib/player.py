@@ -80,6 +80,8 @@ class Player:
         try:
             if "finalizers" in self.text:
                 for path in self.created:
+                    if "/customresourcedefinitions/" in path:
+                        continue  # its finalizer is the server's own
                     self.client.request("PATCH", path,
                                         {"Content-Type": "application/merge-patch+json"},
                                         '{"metadata":{"finalizers":null}}')
@@ -193,7 +195,7 @@ class Player:
 
     @staticmethod
     def parsed(answer):
-        if "json" in answer.content_type:
+        if "json" in answer.content_type or answer.body[:1] == "{":  # /openapi/v2 is text/plain
             try:
                 return jsontext.load(answer.body)
             except ValueError:
@@ -202,7 +204,7 @@ class Player:
 
     def let(self, text, body):
         name, _, path = text.partition("=")
-        value = jsontext.get(body, path.strip())
+        value = jsontext.get(body, self.names.fill(path.strip()))
         if not isinstance(value, str):
             raise StepError("@let %s: there is nothing in the answer" % text)
         self.names.set(name.strip(), value)
@@ -216,10 +218,10 @@ class Player:
         if text.startswith("<"):
             return self.names.fill(text)
         if text.startswith("len("):
-            return Number(len(jsontext.get(body, text[4:-1]) or []))
+            return Number(len(jsontext.get(body, self.names.fill(text[4:-1])) or []))
         if re.match(r'^("|-?\d|null$|true$|false$)', text):
             return jsontext.load(self.names.fill(text))
-        return jsontext.get(body, text)
+        return jsontext.get(body, self.names.fill(text))
 
     def holds(self, text, answer, body):
         match = re.match(r"^(.+?) (==|!=|<|>|<=|>=|matches) (.+)$", text)
