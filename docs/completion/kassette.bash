@@ -31,7 +31,7 @@ _kassette() {
     --snapshot-class) words=$(_kassette_objects volumesnapshotclasses) ;;
     --log-format) words="plain json" ;;
     --context) words=$(kubectl config get-contexts -o name 2>/dev/null) ;;
-    --kubeconfig | --blueprints | --credentials)
+    --kubeconfig | --blueprints | --credentials | --junit)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
@@ -43,9 +43,14 @@ _kassette() {
         backup:*) words=$(_kassette_objects namespaces) ;;
         run:* | cancel:* | get:* | describe:* | logs:*) words=$(_kassette_runs) ;;
         blueprint:*)
-            words="list show"
-            [ "$before" != show ] ||
-                words=$(kassette blueprint list -o name 2>/dev/null | sed 's,.*/,,')
+            case ${COMP_WORDS[2]} in
+            show) words=$(kassette blueprint list -o name 2>/dev/null | sed 's,.*/,,') ;;
+            test)
+                mapfile -t COMPREPLY < <(compgen -f -- "$word")
+                return
+                ;;
+            *) words="list show test" ;;
+            esac
             ;;
         help:*) words=$(_kassette_commands) ;;
         esac

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kassette blueprint: shows the blueprints of a source, and what they take. */
+/* kassette blueprint: shows the blueprints of a source and what they take; authors' work is in the
+ * files beside this one. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +8,8 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "cmd/cmd.h"
+#include "base/near.h"
+#include "cmd/blueprint.h"
 #include "git/source.h"
 #include "lua/blueprint.h"
 #include "lua/embedded.h"
@@ -15,17 +17,13 @@
 
 enum { FILE_BYTES = 1024 * 1024 };
 
-struct options {
-    const char *source, *ref, *path, *directory, *credentials;
-};
-
 static int read_file(void *arg, const char *path, struct kst_buf *text, struct kst_err **err)
 {
     return kst_source_read(arg, path, text, err);
 }
 
-static int open_source(struct kst_cmd *cmd, const struct options *options, struct kst_source **out,
-                       struct kst_err **err)
+static int open_source(struct kst_cmd *cmd, const struct kst_blueprint_options *options,
+                       struct kst_source **out, struct kst_err **err)
 {
     if (options->directory)
         return kst_source_open_dir(options->directory, 0, out, err);
@@ -130,47 +128,114 @@ static int show(struct kst_cmd *cmd, struct kst_source *source, struct kst_lua *
                : kst_cmd_print(cmd, name ? kst_json_at(list, 0) : list, err);
 }
 
-static int blueprint(struct kst_cmd *cmd, const struct options *options, struct kst_err **err)
+/* list, or show NAME. */
+static int list_or_show(struct kst_cmd *cmd, const struct kst_blueprint_options *options,
+                        const char *name, struct kst_err **err)
 {
-    int rc = kst_cmd_want_args(cmd, 1, 2, err);
-    if (rc < 0)
-        return rc;
-    bool one = strcmp(cmd->args[0], "show") == 0;
-    if ((!one && strcmp(cmd->args[0], "list") != 0) || one != (cmd->args[1] != NULL)) {
-        kst_err_set(err, KST_E_USAGE, "blueprint: expected list, or show NAME");
-        return KST_E_USAGE;
-    }
     struct kst_source *source = NULL;
     struct kst_lua *lua = NULL;
     kst_auto_json struct kst_json *paths = NULL;
-    rc = open_source(cmd, options, &source, err);
+    int rc = open_source(cmd, options, &source, err);
     if (rc == 0)
         rc = kst_source_list(source, KST_SOURCE_BLUEPRINTS, &paths, err);
     if (rc == 0)
         rc = kst_lua_new(cmd->loop, NULL, &lua, err);
     if (rc == 0)
-        rc = show(cmd, source, lua, paths, one ? cmd->args[1] : NULL, err);
+        rc = show(cmd, source, lua, paths, name, err);
     if (lua)
         kst_lua_free(lua);
     kst_source_free(source);
     return rc;
 }
 
+static int do_list(struct kst_cmd *cmd, const struct kst_blueprint_options *options, char **args,
+                   struct kst_err **err)
+{
+    return list_or_show(cmd, options, NULL, err);
+}
+
+static int do_show(struct kst_cmd *cmd, const struct kst_blueprint_options *options, char **args,
+                   struct kst_err **err)
+{
+    return list_or_show(cmd, options, args[0], err);
+}
+
+static const struct subcommand {
+    const char *name;
+    int min, max; /* arguments; max < 0: any number */
+    const char *options;
+    int (*run)(struct kst_cmd *cmd, const struct kst_blueprint_options *options, char **args,
+               struct kst_err **err);
+} subcommands[] = {
+    {"list", 0, 0, "source ref path credentials blueprints", do_list},
+    {"show", 1, 1, "source ref path credentials blueprints", do_show},
+    {"test", 0, -1, "filter junit", kst_blueprint_test},
+};
+
+static const struct subcommand *find_subcommand(const char *name, struct kst_err **err)
+{
+    const char *names[KST_ARRAY_LEN(subcommands) + 1] = {NULL};
+    for (size_t i = 0; i < KST_ARRAY_LEN(subcommands); i++) {
+        names[i] = subcommands[i].name;
+        if (strcmp(subcommands[i].name, name) == 0)
+            return &subcommands[i];
+    }
+    const char *near = kst_near_name(name, names);
+    kst_err_set(err, KST_E_USAGE, "blueprint: there is no subcommand '%s'", name);
+    kst_err_hint(err, near ? "did you mean '%s'?" : "see kassette help blueprint", near);
+    return NULL;
+}
+
+/* An option of another subcommand is a mistake rather than nothing. */
+static int check_options(const struct subcommand *sub, const struct kst_option *table,
+                         struct kst_err **err)
+{
+    for (; table->name; table++) {
+        bool given = table->kind == KST_OPTION_FLAG ? *(bool *)table->target
+                                                    : *(const char **)table->target != NULL;
+        kst_auto_free char *all = kst_asprintf(" %s ", sub->options);
+        kst_auto_free char *wanted = kst_asprintf(" %s ", table->name);
+        if (given && !strstr(all, wanted))
+            return kst_err_set(err, KST_E_USAGE, "blueprint %s has no option --%s", sub->name,
+                               table->name);
+    }
+    return 0;
+}
+
+static int dispatch(struct kst_cmd *cmd, const struct kst_option *table,
+                    const struct kst_blueprint_options *options, struct kst_err **err)
+{
+    int rc = kst_cmd_want_args(cmd, 1, -1, err);
+    if (rc < 0)
+        return rc;
+    const struct subcommand *sub = find_subcommand(cmd->args[0], err);
+    if (!sub)
+        return KST_E_USAGE;
+    rc = kst_cmd_want_args(cmd, 1 + sub->min, sub->max < 0 ? -1 : 1 + sub->max, err);
+    if (rc == 0)
+        rc = check_options(sub, table, err);
+    return rc < 0 ? rc : sub->run(cmd, options, cmd->args + 1, err);
+}
+
 int kst_cmd_blueprint(struct kst_cmd *cmd, struct kst_err **err)
 {
-    struct options options = {0};
+    struct kst_blueprint_options options = {0};
     const struct kst_option table[] = {
         {0, "source", "URL", KST_OPTION_STRING, &options.source,
-         "Git repository (default: the built-in blueprints)"},
+         "list, show: Git repository (default: the built-in blueprints)"},
         {0, "ref", "REF", KST_OPTION_STRING, &options.ref, "its branch, tag or commit"},
         {0, "path", "PATH", KST_OPTION_STRING, &options.path, "the folder in it"},
         {0, "credentials", "DIR", KST_OPTION_STRING, &options.credentials,
          "a folder with username, password, ssh-privatekey, known_hosts"},
-        {0, "blueprints", "DIR", KST_OPTION_STRING, &options.directory, "a folder instead"},
+        {0, "blueprints", "DIR", KST_OPTION_STRING, &options.directory,
+         "list, show: a folder instead"},
+        {0, "filter", "TEXT", KST_OPTION_STRING, &options.filter,
+         "test: only cases whose \"SUITE: CASE\" contains it"},
+        {0, "junit", "FILE", KST_OPTION_STRING, &options.junit, "test: write JUnit XML too"},
         {0, NULL, NULL, KST_OPTION_FLAG, NULL, NULL},
     };
     int rc = kst_cmd_parse(cmd, table, err);
     if (rc > 0)
         return 0;
-    return rc < 0 ? rc : blueprint(cmd, &options, err);
+    return rc < 0 ? rc : dispatch(cmd, table, &options, err);
 }

@@ -307,6 +307,7 @@ function M.describe(name, blueprint, body)
   return {
     name = name,
     cases = names,
+    functions = cases, -- where each case is, for reports
     run = function(index)
       cases[index](new_world(blueprint))
     end,

@@ -17,6 +17,7 @@
 #include "loop/loop.h"
 #include "lua/blueprint.h"
 #include "lua/host.h"
+#include "lua/suite.h"
 
 enum { FILE_BYTES = 1024 * 1024 };
 
@@ -26,51 +27,18 @@ static int read_file(void *arg, const char *path, struct kst_buf *text, struct k
     return kst_buf_read_file(text, full, err);
 }
 
-/* Each case gets an interpreter of its own. */
-static int run_case(struct kst_loop *loop, const char *name, int64_t index, size_t *count,
-                    char **title, struct kst_err **err)
-{
-    struct kst_lua *lua = NULL;
-    struct kst_lua_ref *suite = NULL, *run = NULL;
-    kst_auto_json struct kst_json *json = NULL, *number = kst_json_from_int(index + 1);
-    kst_auto_buf text = KST_BUF_INIT(FILE_BYTES);
-    kst_auto_free char *path = kst_asprintf("%s/test.lua", name);
-    const struct kst_lua_arg argument = {.json = number};
-    int rc = read_file(NULL, path, &text, err);
-    if (rc == 0)
-        rc = kst_lua_new(loop, NULL, &lua, err);
-    if (rc == 0)
-        rc = kst_lua_load(lua, path, text.data, text.len, read_file, NULL, &suite, err);
-    if (rc == 0)
-        rc = kst_lua_ref_json(suite, &json, err);
-    if (rc == 0)
-        rc = kst_lua_ref_get(suite, "run", &run, err);
-    if (rc == 0) {
-        *count = kst_json_len(kst_json_get(json, "cases"));
-        *title = kst_strdup(kst_json_str(kst_json_at(kst_json_get(json, "cases"), (size_t)index)));
-        rc = kst_lua_call(lua, run, &argument, 1, NULL, NULL, err);
-    }
-    kst_lua_ref_free(run);
-    kst_lua_ref_free(suite);
-    if (lua)
-        kst_lua_free(lua);
-    return rc;
-}
-
 static int run_suite(void *arg, struct kst_err **err)
 {
-    size_t count = 1, failures = 0;
-    for (size_t i = 0; i < count; i++) {
-        kst_auto_err struct kst_err *cause = NULL;
-        kst_auto_free char *title = NULL;
-        if (run_case(kst_fiber_loop(), arg, (int64_t)i, &count, &title, &cause) < 0) {
-            print_error("%s: %s: %s\n", (const char *)arg, title ? title : "?",
-                        kst_err_message(cause));
-            failures++;
-        }
+    kst_auto_free char *path = kst_asprintf("%s/test.lua", (const char *)arg);
+    kst_auto_json struct kst_json *report = NULL;
+    int rc = kst_suite_run(kst_fiber_loop(), path, NULL, read_file, NULL, &report, err);
+    if (rc == 0 && kst_json_path_int(report, "failed", 0)) {
+        kst_auto_free char *text = kst_json_text(report);
+        rc = kst_err_set(err, KST_E_FAILED, "%s", text);
     }
-    return failures ? kst_err_set(err, KST_E_FAILED, "%zu of %zu cases failed", failures, count)
-                    : 0;
+    if (rc == 0 && kst_json_path_int(report, "passed", 0) == 0)
+        rc = kst_err_set(err, KST_E_FAILED, "%s ran no case", path);
+    return rc;
 }
 
 static void test_suite(void **state)

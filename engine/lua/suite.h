@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Suites: a test.lua (lua/types/test.lua says what it can use), run case by case, each case in an
+ * interpreter of its own, so that no case can lean on what another one left.
+ */
+#ifndef KST_LUA_SUITE_H
+#define KST_LUA_SUITE_H
+
+#include "lua/host.h"
+
+struct kst_buf;
+struct kst_err;
+struct kst_json;
+struct kst_loop;
+
+/*
+ * Runs the suite at `path`, whose base name must be test.lua; it and its modules come from `read`.
+ * With `filter` only cases whose "SUITE: CASE" contains it, in any case of letters. *out, which the
+ * caller frees, tells what became of it:
+ *
+ *   {"name":"redis","file":"redis/test.lua","passed":1,"failed":1,"leftOut":0,"ms":3.1,
+ *    "cases":[{"name":"saves","file":"redis/test.lua","line":7,"ok":true,"ms":1.4},
+ *             {…,"ok":false,"message":"redis/test.lua:15: value: expected 1, found 2"}]}
+ *
+ * A suite that cannot be loaded has an "error" {message, hint}, and counts as one failure. An error
+ * of its own has kst_suite_run() where the fiber was cancelled only. Yields.
+ */
+int kst_suite_run(struct kst_loop *loop, const char *path, const char *filter,
+                  kst_lua_read_fn *read, void *read_arg, struct kst_json **out,
+                  struct kst_err **err);
+
+/* The same for many suites, an array of the above, as JUnit's XML, which CI systems read. What XML
+ * cannot hold (control characters, bytes that are no UTF-8) becomes U+FFFD. KST_E_LIMIT where the
+ * buffer's cap ends it. */
+int kst_suite_junit(const struct kst_json *suites, struct kst_buf *out);
+
+#endif
