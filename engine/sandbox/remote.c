@@ -405,6 +405,7 @@ void kst_remote_free(struct kst_remote *self)
         return;
     if (self->watched)
         kst_loop_watch_fd(self->loop, self->fd, 0, NULL, NULL, NULL);
+    shutdown(self->fd, SHUT_RDWR); /* whoever has taken a dup() of it */
     close(self->fd);
     self->wire->free(self->state);
     kst_cond_release(&self->changed);

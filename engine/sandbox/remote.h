@@ -4,11 +4,11 @@
  * that was taken over from HTTP by a 101. Three protocols: v4.channel.k8s.io and v5.channel.k8s.io
  * over a WebSocket (RFC 6455), and v4.channel.k8s.io over SPDY/3.1, which kubectl before 1.31
  * speaks, and later ones where a server has no WebSocket.
- * https://kubernetes.io/docs/reference/using-api/deprecation-policy/ does not name them; they are
- * those of k8s.io/apiserver's wsstream and of k8s.io/client-go's tools/remotecommand.
+ * https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets
  *
  * The connection is served by the event loop, not by the fibers that use it: one fiber may read
- * while others write. What the client sends ahead is held back when 256 KiB of it were not read.
+ * while others write. When 256 KiB of what the client sent were not read, it is let wait; that it
+ * went away meanwhile is seen once somebody reads or writes.
  *
  * Nothing here may be called by another thread than the loop's.
  */
@@ -74,7 +74,8 @@ bool kst_remote_is_gone(const struct kst_remote *self);
  * before (then at once); NULL stops. May not wait. */
 void kst_remote_on_resize(struct kst_remote *self,
                           void (*call)(void *arg, unsigned columns, unsigned rows), void *arg);
-/* Ends the connection. NULL is allowed. No fiber may be waiting for it (that asserts). */
+/* Ends the connection (also for another descriptor of it that somebody may hold) and frees. NULL is
+ * allowed. No fiber may be waiting for it (that asserts). */
 void kst_remote_free(struct kst_remote *self);
 
 /* The Status of a command's end, as kubelet's: Success; where exit_code is not 0, Failure with

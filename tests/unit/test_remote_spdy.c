@@ -587,6 +587,24 @@ static void test_gone(void **state)
     }
 }
 
+/* A client that does not close once it has all is told to, and left. */
+static void linger(struct scene *scene, struct client *client)
+{
+    open_all(client);
+    client_until_end(client, ERRORS_ID);
+    while (!client->closed)
+        client_wait(client);
+    assert_string_equal(client->log.data, ALL_OPEN "7 7 0\n");
+}
+
+static void test_linger(void **state)
+{
+    struct scene scene = {
+        .streams = all, .serve = say_and_end, .client = linger, .patience_ms = 100};
+    run_scene(&scene);
+    assert_int_equal(scene.rc, 0);
+}
+
 static void send_bytes(struct scene *scene, struct client *client)
 {
     open_all(client);
@@ -643,7 +661,7 @@ int main(void)
         cmocka_unit_test(test_both_ways),      cmocka_unit_test(test_no_window),
         cmocka_unit_test(test_ping_and_reset), cmocka_unit_test(test_open_wrongly),
         cmocka_unit_test(test_resize),         cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_linger),         cmocka_unit_test(test_broken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
