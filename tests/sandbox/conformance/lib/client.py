@@ -56,6 +56,7 @@ class Client:
         self.contexts = {who: context_of(target, who) for who in (True, False)} \
             if self.tls else {}
         self.kept = threading.local()
+        self.token_secrets = True
 
     def connect(self, as_admin):
         if self.tls:
@@ -138,6 +139,9 @@ class Watch:
                         self.changed.notify_all()
         except (OSError, ValueError, http.client.HTTPException, AttributeError):
             pass
+        self.response.close()
+        self.connection.close()
+        self.socket.close()
         with self.changed:
             self.ended = True
             self.changed.notify_all()

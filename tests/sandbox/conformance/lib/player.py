@@ -63,8 +63,11 @@ class Player:
         base = "/api/v1/namespaces/" + name
         self.poll(base + "/configmaps/kube-root-ca.crt", lambda answer: answer.code == 200)
         # Before 1.24 a ServiceAccount gets a Secret with a token; Pods are refused until then.
-        self.poll(base + "/serviceaccounts/default",
-                  lambda answer: answer.code == 200 and '"secrets"' in answer.body, 3)
+        answer = self.poll(base + "/serviceaccounts/default",
+                           lambda answer: answer.code == 200 and
+                           ('"secrets"' in answer.body or not self.client.token_secrets), 3)
+        if '"secrets"' not in answer.body:
+            self.client.token_secrets = False  # of a server without them: not waited for again
 
     def poll(self, path, satisfied, deadline_s=DEADLINE_S):
         until = time.monotonic() + deadline_s
