@@ -25,6 +25,7 @@ struct kst_fill_rule {
     enum kst_fill how;
 };
 
+/* Applies the rules in their order; kst_fill() takes an array of them. Of NULL, nothing. */
 void kst_fill_all(struct kst_json *object, const struct kst_fill_rule *rules, size_t count);
 #define kst_fill(object, rules) kst_fill_all((object), (rules), sizeof(rules) / sizeof((rules)[0]))
 /* One value, as KST_FILL_ABSENT. */
