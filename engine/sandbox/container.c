@@ -35,7 +35,7 @@ struct watched {
     int exit_code;
     int64_t ended_ms;
     struct kst_cond cond;
-    struct kst_container_log *log; /* written out at the end; may be NULL */
+    struct kst_container *container; /* whose program it is; NULL for one more process */
 };
 
 struct kst_container {
@@ -54,18 +54,48 @@ struct kst_container {
 };
 
 struct kst_container_process {
-    struct kst_container *container; /* NULL where it was freed */
+    struct kst_container *container; /* NULL where it was freed, and this ended by that */
     struct kst_container_process *next;
     int fds[3];
     struct watched process;
 };
 
+static void send_signal(struct watched *self, int number)
+{
+    if (!self->ended && syscall(SYS_pidfd_send_signal, self->pid_fd, number, NULL, 0) < 0)
+        kill(self->pid, number); /* not reaped yet, so the PID is still its own */
+}
+
+/* A supervisor of plain processes ends all of them at SIGPWR. */
+static void kill_watched(const struct kst_container_group *group, struct watched *self)
+{
+    send_signal(self, group->refused ? SIGPWR : SIGKILL);
+}
+
+static void kill_process(struct kst_container_process *self)
+{
+    if (self->process.ended)
+        return;
+    if (!self->container->group->refused)
+        kill(-self->process.pid, SIGKILL); /* it leads a session of its own */
+    kill_watched(self->container->group, &self->process);
+}
+
+static void kill_processes(struct kst_container *self)
+{
+    struct kst_container_process *process;
+    for (process = self->processes; process; process = process->next)
+        kill_process(process);
+}
+
 static void on_end(struct watched *self, int exit_code)
 {
     kst_loop_watch_fd(self->loop, self->pid_fd, 0, NULL, NULL, NULL);
     kst_container_close(&self->pid_fd);
-    if (self->log)
-        kst_container_log_finish(self->log);
+    if (self->container) {
+        kst_container_log_finish(self->container->log);
+        kill_processes(self->container); /* what the kernel has done where there are namespaces */
+    }
     self->exit_code = exit_code;
     self->ended_ms = kst_wall_ms();
     self->ended = true;
@@ -256,7 +286,7 @@ static int launch(struct kst_container *self, const struct kst_container_spec *s
         rc = kst_container_log_new(self->group->loop, spec->log_path, &self->log, pipes, err);
     if (rc == 0) {
         struct kst_container_plan plan = plan_of(
-            self, self->group->refused ? KST_ROLE_PLAIN_INIT : KST_ROLE_INIT, spec->command);
+            self, self->group->refused ? KST_ROLE_PLAIN : KST_ROLE_INIT, spec->command);
         plan.binds = binds;
         plan.nbinds = spec->nmounts;
         plan.stdio[1] = pipes[0];
@@ -269,7 +299,7 @@ static int launch(struct kst_container *self, const struct kst_container_spec *s
     if (rc < 0)
         return rc;
     self->started_ms = kst_wall_ms();
-    self->process.log = self->log;
+    self->process.container = self;
     return watch(&self->process, self->group->loop, spawned.pid, err);
 }
 
@@ -337,26 +367,10 @@ int kst_container_wait(struct kst_container *self, int *exit_code, int64_t *ende
     return 0;
 }
 
-static void send_signal(struct watched *self, int number)
-{
-    if (!self->ended && syscall(SYS_pidfd_send_signal, self->pid_fd, number, NULL, 0) < 0)
-        kill(self->pid, number); /* not reaped yet, so the PID is still its own */
-}
-
-static void kill_process(struct kst_container_process *self)
-{
-    if (self->process.ended)
-        return;
-    kill(-self->process.pid, SIGKILL); /* it leads a session of its own */
-    kill(self->process.pid, SIGKILL);
-}
-
 void kst_container_kill(struct kst_container *self)
 {
-    struct kst_container_process *process;
-    for (process = self->processes; process; process = process->next)
-        kill_process(process);
-    send_signal(&self->process, self->group->refused ? SIGPWR : SIGKILL);
+    kill_processes(self);
+    kill_watched(self->group, &self->process);
 }
 
 int kst_container_stop(struct kst_container *self, int64_t grace_ms, struct kst_err **err)
@@ -425,7 +439,7 @@ static int launch_process(struct kst_container *self, const struct kst_container
 {
     struct kst_container_spawned spawned = {.fd = -1};
     struct kst_container_plan plan = plan_of(
-        self, self->group->refused ? KST_ROLE_PLAIN_EXEC : KST_ROLE_EXEC, request->command);
+        self, self->group->refused ? KST_ROLE_PLAIN : KST_ROLE_EXEC, request->command);
     kst_auto_free char **envp = request->tty ? terminal_environment(self->envp) : NULL;
     if (request->tty)
         plan.envp = envp;

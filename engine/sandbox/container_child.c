@@ -254,14 +254,6 @@ static void make_socket(const struct kst_container_plan *plan)
     kst_container_report(REPORT, KST_REPORT_FD, 0, NULL, fd);
 }
 
-static void plain(struct kst_container_plan *plan)
-{
-    kst_container_report(REPORT, KST_REPORT_HELLO, 0, NULL, -1);
-    if (plan->role == KST_ROLE_PLAIN_INIT)
-        kst_container_supervise(become, plan);
-    become(plan);
-}
-
 void kst_container_child(struct kst_container_plan *plan)
 {
     const int users = plan->group->user_namespace ? CLONE_NEWUSER : 0;
@@ -287,9 +279,9 @@ void kst_container_child(struct kst_container_plan *plan)
         join(GROUP, users | CLONE_NEWNET, "the Pod");
         make_socket(plan);
         break;
-    case KST_ROLE_PLAIN_INIT:
-    case KST_ROLE_PLAIN_EXEC:
-        plain(plan);
+    case KST_ROLE_PLAIN:
+        kst_container_report(REPORT, KST_REPORT_HELLO, 0, NULL, -1);
+        kst_container_supervise(become, plan);
     }
     _exit(0);
 }

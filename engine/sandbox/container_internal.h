@@ -36,8 +36,7 @@ enum kst_container_role {
     KST_ROLE_INIT,   /* init of a container */
     KST_ROLE_EXEC,   /* one more process in a container */
     KST_ROLE_SOCKET, /* makes a socket in a group's network and ends */
-    KST_ROLE_PLAIN_INIT,
-    KST_ROLE_PLAIN_EXEC,
+    KST_ROLE_PLAIN,  /* a program without namespaces, under a supervisor */
 };
 
 /* A volume, checked: `source` is a real path (NULL: memory), `path` absolute and without dots. */

@@ -4,10 +4,13 @@
  * child, so that it can end all of it. It passes signals on to the program, and ends everything at
  * SIGPWR, which it also gets when the engine dies.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,24 +18,31 @@
 #include "base/buf.h"
 #include "sandbox/container_internal.h"
 
+/* The parent of a process, from "PID (NAME) STATE PARENT ...", where NAME may hold anything. */
+static long long parent_of(const char *pid)
+{
+    char path[300], text[1024];
+    snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    kst_container_close(&fd);
+    text[len < 0 ? 0 : len] = '\0';
+    const char *end = strrchr(text, ')');
+    return end && strlen(end) > 4 ? strtoll(end + 4, NULL, 10) : -1;
+}
+
 /* Kills the children there are now; theirs become ours at their end. */
 static void kill_children(void)
 {
-    char path[64], text[4096];
-    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-    FILE *file = fopen(path, "re");
-    size_t len = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
-    if (file)
-        fclose(file);
-    text[len] = '\0';
-    char *at = text, *end;
-    for (;;) {
-        long pid = strtol(at, &end, 10);
-        if (end == at || pid <= 1)
-            return;
-        kill((pid_t)pid, SIGKILL);
-        at = end;
+    DIR *entries = opendir("/proc");
+    struct dirent *entry;
+    long long pid;
+    while (entries && (entry = readdir(entries))) {
+        if (kst_parse_int(entry->d_name, &pid) && pid > 1 && parent_of(entry->d_name) == getpid())
+            kill((pid_t)pid, SIGKILL);
     }
+    if (entries)
+        closedir(entries);
 }
 
 /* Reaps what has ended; the program's status, where it is among them. True while children live. */

@@ -192,7 +192,7 @@ int kst_container_spawn(struct kst_container_plan *plan, struct kst_container_sp
     close(listener.fd); /* whoever still waits for a word of ours ends */
     /* All but the last one are on their way out; after a failure the last one is, too. */
     unsigned last = rc == 0 && listener.hellos > 0 ? listener.hellos - 1 : listener.hellos;
-    bool stays = plan->role == KST_ROLE_PLAIN_INIT || plan->role == KST_ROLE_PLAIN_EXEC;
+    bool stays = plan->role == KST_ROLE_PLAIN;
     if (helper > 0 && !stays)
         kst_container_reap(helper);
     for (unsigned i = 0; i < last; i++)

@@ -11,12 +11,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +32,8 @@
 #include "loop/loop.h"
 #include "sandbox/container.h"
 
+/* All of this runs three times: as whoever started it, as an ordinary user, and where the machine
+ * refuses namespaces. */
 static struct kst_loop *loop;
 static char folder[] = "/tmp/test_container.XXXXXX";
 static bool namespaces; /* whether this machine allows them */
@@ -89,6 +95,25 @@ static size_t open_descriptors(void)
         count++;
     closedir(entries);
     return count;
+}
+
+/* Whether a process of this machine has this among its arguments. */
+static bool somebody_runs(const char *argument)
+{
+    bool found = false;
+    DIR *entries = opendir("/proc");
+    struct dirent *entry;
+    while ((entry = readdir(entries))) {
+        char path[300], text[4096];
+        snprintf(path, sizeof(path), "/proc/%s/cmdline", entry->d_name);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t len = fd < 0 ? 0 : read(fd, text, sizeof(text));
+        if (fd >= 0)
+            close(fd);
+        found |= len > 0 && memmem(text, (size_t)len, argument, strlen(argument));
+    }
+    closedir(entries);
+    return found;
 }
 
 /* Shell scripts in a container: what it says in its log, without times, and its exit code. */
@@ -196,7 +221,8 @@ static void test_isolation(void **state)
         const char *script, *log;
         int code;
     } table[] = {
-        {"echo $$; ls /proc | grep -c '^[0-9]*$'", "stdout F 1\nstdout F 3\n", 0},
+        {"echo $$; test $(ls /proc | grep -c '^[0-9]*$') -lt 5 && echo few",
+         "stdout F 1\nstdout F few\n", 0},
         {"ls -A /tmp /run /var/tmp /dev/shm | xargs",
          "stdout F /dev/shm: /run: lock /tmp: /var/tmp:\n", 0},
         {"touch /etc/x /usr/x 2>/dev/null || echo read-only", "stdout F read-only\n", 0},
@@ -511,19 +537,21 @@ static int terminal_body(void *arg, struct kst_err **err)
     return 0;
 }
 
+static void await_text(const char *path, const char *text)
+{
+    for (bool found = false; !found; kst_sleep_ms(5, NULL)) {
+        kst_auto_free char *said = get(path);
+        found = strstr(said, text);
+    }
+}
+
 static int stop_body(void *arg, struct kst_err **err)
 {
     const char *log = at("stop.log");
     struct kst_container_spec more = {.stop_signal = "SIGINT", .log_path = log};
     struct kst_container *container = start(
         "trap 'echo bye; exit 4' INT; echo ready; while :; do sleep 0.05; done", &more);
-    kst_auto_buf out = KST_BUF_INIT(1u << 20);
-    kst_auto_free char *said = NULL;
-    do {
-        free(said);
-        kst_sleep_ms(5, NULL);
-        said = get(log);
-    } while (!strstr(said, "ready"));
+    await_text(log, "ready");
     int code;
     assert_int_equal(kst_container_stop(container, 10000, NULL), 0);
     assert_int_equal(kst_container_wait(container, &code, NULL, NULL), 0);
@@ -533,19 +561,100 @@ static int stop_body(void *arg, struct kst_err **err)
     kst_auto_free char *text = without_times(log);
     assert_string_equal(text, "stdout F ready\nstdout F bye\n");
 
-    /* One that does not listen, with children that left its session. */
-    container = start("trap '' TERM; setsid sleep 100 & sleep 101", NULL);
-    while (exec_in(container, "cat /proc/[0-9]*/comm | grep -cx sleep | grep -q '^[2-9]'", NULL,
-                   &out) != 0)
-        ;
+    return 0;
+}
+
+/* One that does not listen, with children that left it and its session. */
+static int stop_deaf_body(void *arg, struct kst_err **err)
+{
+    kst_auto_free char *near = kst_asprintf("1000.%d", (int)getpid());
+    kst_auto_free char *far = kst_asprintf("2000.%d", (int)getpid());
+    kst_auto_free char *script = kst_asprintf(
+        "trap '' TERM; (setsid sleep %s &); echo >/dev/shm/%d;"
+        "sleep %s",
+        far, (int)getpid(), near);
+    struct kst_container *container = start(script, NULL);
+    kst_auto_buf out = KST_BUF_INIT(1u << 20);
+    kst_auto_free char *ready = kst_asprintf(
+        "while ! [ -e /dev/shm/%d ]; do sleep 0.01; done; rm /dev/shm/%d", (int)getpid(),
+        (int)getpid());
+    assert_int_equal(exec_in(container, ready, NULL, &out), 0);
+    assert_true(somebody_runs(far));
     int64_t before = kst_now_ms();
+    int code;
     assert_int_equal(kst_container_stop(container, 100, NULL), 0);
     assert_true(kst_now_ms() - before >= 90);
     assert_false(kst_container_running(container, NULL));
+    assert_false(somebody_runs(near));
+    assert_false(somebody_runs(far));
     assert_int_equal(kst_container_wait(container, &code, NULL, NULL), 0);
     assert_int_equal(code, 137);
     kst_container_free(container);
     return 0;
+}
+
+/* The engine is killed: nothing of its containers stays, whatever user they have become. */
+static int forsaken_body(void *arg, struct kst_err **err)
+{
+    const char *const *marks = arg;
+    kst_auto_free char *script = kst_asprintf(
+        "(setsid sleep %s &); exec %s sleep %s", marks[0],
+        geteuid() == 0 ? "setpriv --reuid=33 --regid=33 --clear-groups" : "", marks[1]);
+    struct kst_container *container = start(script, NULL);
+    const char *const command[] = {"sleep", marks[2], NULL};
+    const struct kst_container_exec request = {.command = command};
+    struct kst_container_process *process;
+    assert_int_equal(kst_container_exec_start(container, &request, &process, NULL), 0);
+    while (!somebody_runs(marks[0]) || !somebody_runs(marks[1]) || !somebody_runs(marks[2]))
+        kst_sleep_ms(5, NULL);
+    kill(getpid(), SIGKILL);
+    return 0;
+}
+
+static void test_engine_killed(void **state)
+{
+    kst_auto_free char *first = kst_asprintf("3000.%d", (int)getpid());
+    kst_auto_free char *second = kst_asprintf("4000.%d", (int)getpid());
+    kst_auto_free char *third = kst_asprintf("5000.%d", (int)getpid());
+    const char *marks[] = {first, second, third};
+    pid_t engine = fork();
+    if (engine == 0) {
+        struct kst_loop *own;
+        if (kst_loop_new(&own, NULL) == 0) {
+            loop = own;
+            kst_loop_run(own, "forsaken", forsaken_body, (void *)marks, NULL);
+        }
+        _exit(1);
+    }
+    int status;
+    assert_int_equal(waitpid(engine, &status, 0), engine);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    int64_t deadline = kst_now_ms() + 5000;
+    while (somebody_runs(first) || somebody_runs(second) || somebody_runs(third)) {
+        if (kst_now_ms() > deadline)
+            fail_msg("still there: %d %d %d", somebody_runs(first), somebody_runs(second),
+                     somebody_runs(third));
+        usleep(5000);
+    }
+}
+
+/* A plain process can have no volumes, and says what to do. */
+static void test_refused(void **state)
+{
+    const struct kst_container_mount mount = {NULL, "/data", NULL, false};
+    struct shell self = {.spec = {.mounts = &mount, .nmounts = 1}};
+    shell(&self, "mountpoint -q /data");
+    if (namespaces) {
+        assert_int_equal(self.rc, 0);
+        assert_int_equal(self.code, 0);
+    } else {
+        assert_int_equal(self.rc, KST_E_REFUSED);
+        assert_non_null(strstr(kst_err_message(self.error),
+                               "container test: it has a volume at /data, and this machine allows "
+                               "no mount namespaces (make namespaces: "));
+        assert_non_null(strstr(kst_err_get_hint(self.error), "Run as root"));
+    }
+    release(&self);
 }
 
 /* A fiber that is cancelled while it waits for the grace does not wait for it. */
@@ -556,7 +665,10 @@ static int stop_slow(void *arg, struct kst_err **err)
 
 static int cancel_body(void *arg, struct kst_err **err)
 {
-    struct kst_container *container = start("trap '' TERM; sleep 100", NULL);
+    const char *log = at("cancel.log");
+    const struct kst_container_spec more = {.log_path = log};
+    struct kst_container *container = start("trap '' TERM; echo ready; sleep 100", &more);
+    await_text(log, "ready");
     struct kst_fiber *fiber = kst_fiber_spawn(loop, "stop", stop_slow, container);
     kst_sleep_ms(50, NULL);
     assert_false(kst_fiber_ended(fiber));
@@ -605,10 +717,10 @@ static int group_body(void *arg, struct kst_err **err)
         exec_in(other,
                 "cat /dev/shm/x; hostname; echo $HOSTNAME; ls /tmp; python3 -c 'import "
                 "socket; print(socket.create_connection((\"127.0.0.1\", "
-                "8080)).recv(9).decode())'; ls /proc | grep -c '^[0-9]*$'",
+                "8080)).recv(9).decode())'; grep -c python3 /proc/[0-9]*/comm | grep -c :1 || true",
                 NULL, &out),
         0);
-    assert_string_equal(out.data, "one\ndb-0\ndb-0\nserved\n5\n");
+    assert_string_equal(out.data, "one\ndb-0\ndb-0\nserved\n0\n");
     kst_container_free(server);
     kst_buf_clear(&out);
     assert_int_equal(exec_in(other, "cat /dev/shm/x", NULL, &out), 0); /* the rest goes on */
@@ -660,8 +772,11 @@ static int burst_body(void *arg, struct kst_err **err)
 static void body(int (*fn)(void *arg, struct kst_err **err))
 {
     size_t descriptors = open_descriptors();
+    kst_auto_free char *mounts = get("/proc/self/mounts");
     assert_int_equal(kst_loop_run(loop, "test", fn, NULL, NULL), 0);
     assert_int_equal(open_descriptors(), descriptors);
+    kst_auto_free char *after = get("/proc/self/mounts");
+    assert_string_equal(after, mounts);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
     assert_int_equal(errno, ECHILD);
 }
@@ -681,6 +796,11 @@ static void test_stop(void **state)
     body(stop_body);
 }
 
+static void test_stop_deaf(void **state)
+{
+    body(stop_deaf_body);
+}
+
 static void test_cancelled_stop(void **state)
 {
     body(cancel_body);
@@ -696,16 +816,78 @@ static void test_burst(void **state)
     body(burst_body);
 }
 
-int main(void)
+static int run_all(const char *name)
 {
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest container[] = {
         cmocka_unit_test(test_scripts),        cmocka_unit_test(test_isolation),
         cmocka_unit_test(test_errors),         cmocka_unit_test(test_mounts),
         cmocka_unit_test(test_bad_mounts),     cmocka_unit_test(test_user_and_folder),
         cmocka_unit_test(test_long_lines),     cmocka_unit_test(test_exec),
         cmocka_unit_test(test_terminal),       cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_stop_deaf),      cmocka_unit_test(test_engine_killed),
         cmocka_unit_test(test_cancelled_stop), cmocka_unit_test(test_group),
-        cmocka_unit_test(test_burst),
+        cmocka_unit_test(test_burst),          cmocka_unit_test(test_refused),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    print_message("%s:\n", name);
+    return cmocka_run_group_tests(container, set_up, tear_down);
+}
+
+static void write_to(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, text, strlen(text)) < 0)
+        print_message("%s: %s\n", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
+static void become_nobody(void)
+{
+    enum { NOBODY = 65534 };
+    if (geteuid() != 0)
+        return;
+    assert_int_equal(setgroups(0, NULL), 0);
+    assert_int_equal(setresgid(NOBODY, NOBODY, NOBODY), 0);
+    assert_int_equal(setresuid(NOBODY, NOBODY, NOBODY), 0);
+    prctl(PR_SET_DUMPABLE, 1); /* as a program has that was started by that user */
+}
+
+/* Root without the right to make namespaces, as in a container of a CI. */
+static void lose_namespaces(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    kst_auto_free char *uids = kst_asprintf("0 %u 1\n", geteuid());
+    kst_auto_free char *gids = kst_asprintf("0 %u 1\n", getegid());
+    if (geteuid() != 0 && unshare(CLONE_NEWUSER) == 0) {
+        write_to("/proc/self/setgroups", "deny");
+        write_to("/proc/self/uid_map", uids);
+        write_to("/proc/self/gid_map", gids);
+    }
+    assert_int_equal(syscall(SYS_capget, &header, data), 0);
+    data[0].effective &= ~(1u << CAP_SYS_ADMIN);
+    data[0].permitted &= ~(1u << CAP_SYS_ADMIN);
+    assert_int_equal(syscall(SYS_capset, &header, data), 0);
+}
+
+int main(void)
+{
+    static const struct {
+        const char *name;
+        void (*become)(void);
+    } table[] = {{"as it was started", NULL},
+                 {"as an ordinary user", become_nobody},
+                 {"where namespaces are refused", lose_namespaces}};
+    int failed = 0;
+    for (size_t i = 0; i < KST_ARRAY_LEN(table); i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            if (table[i].become)
+                table[i].become();
+            exit(run_all(table[i].name));
+        }
+        int status = 0;
+        failed += waitpid(pid, &status, 0) != pid || status != 0;
+    }
+    return failed;
 }
