@@ -5,10 +5,12 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 static X509 *read_cert(const char *pem)
 {
@@ -83,4 +85,53 @@ bool kst_cert_not_after_ms(const char *cert_pem, int64_t *wall_ms)
     X509_free(cert);
     ERR_clear_error();
     return ok;
+}
+
+static char *text_of(BIO *bio)
+{
+    char *data = NULL;
+    long len = BIO_get_mem_data(bio, &data);
+    return kst_strndup(data, (size_t)len);
+}
+
+static bool fill_in(X509 *cert, EVP_PKEY *key, const char *common_name, const char *names,
+                    int64_t seconds)
+{
+    enum { DAY_S = 86400 };
+    X509_NAME *name = X509_get_subject_name(cert);
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
+    bool done = extension && X509_set_version(cert, 2) &&
+                ASN1_INTEGER_set(X509_get_serialNumber(cert), 1) &&
+                X509_gmtime_adj(X509_getm_notBefore(cert),
+                                seconds < 0 ? (long)seconds - DAY_S : -DAY_S) &&
+                X509_gmtime_adj(X509_getm_notAfter(cert), (long)seconds) &&
+                X509_set_pubkey(cert, key) &&
+                X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                                           (const unsigned char *)common_name, -1, -1, 0) &&
+                X509_set_issuer_name(cert, name) && X509_add_ext(cert, extension, -1) &&
+                X509_sign(cert, key, EVP_sha256()) > 0;
+    X509_EXTENSION_free(extension);
+    return done;
+}
+
+int kst_cert_make(const char *common_name, const char *names, int64_t seconds, char **cert_pem,
+                  char **key_pem, struct kst_err **err)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = X509_new();
+    BIO *cert_out = BIO_new(BIO_s_mem()), *key_out = BIO_new(BIO_s_mem());
+    bool done = key && cert && cert_out && key_out &&
+                fill_in(cert, key, common_name, names, seconds) &&
+                PEM_write_bio_X509(cert_out, cert) &&
+                PEM_write_bio_PrivateKey(key_out, key, NULL, NULL, 0, NULL, NULL);
+    if (done) {
+        *cert_pem = text_of(cert_out);
+        *key_pem = text_of(key_out);
+    }
+    BIO_free(cert_out);
+    BIO_free(key_out);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return done ? 0 : kst_err_set(err, KST_E_FAILED, "a certificate for %s cannot be made", names);
 }

@@ -58,9 +58,11 @@ static void close_pair(int pair[2])
 static void become(const struct kst_child_request *request, struct pipes *pipes, char **envp)
 {
     int null = open("/dev/null", O_RDWR);
-    setpgid(0, 0);
-    if (dup2(request->input ? pipes->in[0] : null, 0) < 0 || dup2(pipes->out[1], 1) < 0 ||
-        (!request->inherit_stderr && dup2(pipes->errors[1], 2) < 0))
+    if (!request->foreground)
+        setpgid(0, 0);
+    if (!request->foreground &&
+        (dup2(request->input ? pipes->in[0] : null, 0) < 0 || dup2(pipes->out[1], 1) < 0 ||
+         (!request->inherit_stderr && dup2(pipes->errors[1], 2) < 0)))
         _exit(127);
     /* The pipe that tells of a failed exec is close-on-exec; it stays at 3, all else goes. */
     int tell = pipes->exec[1];
@@ -143,7 +145,8 @@ static int start(struct child *child, struct pipes *pipes, struct kst_err **err)
         return kst_err_set(err, KST_E_IO, "run %s: %s", child->name, strerror(errno));
     if (child->pid == 0)
         become(request, pipes, envp);
-    setpgid(child->pid, child->pid); /* both sides do, so that it is done whoever is first */
+    if (!request->foreground)
+        setpgid(child->pid, child->pid); /* both sides do, so that it is done whoever is first */
     close_fd(&pipes->exec[1]);
     int error = exec_error(pipes->exec[0]);
     if (error) {
@@ -226,11 +229,12 @@ static int feed(void *arg, struct kst_err **err)
 /* Ends the whole group: SIGTERM, then SIGKILL. */
 static void end(struct child *child)
 {
+    pid_t target = child->request->foreground ? child->pid : -child->pid;
     kst_shield_begin();
     int64_t outer = kst_deadline_replace(KST_NEVER);
-    kill(-child->pid, SIGTERM);
+    kill(target, SIGTERM);
     kst_wait_fd(child->pid_fd, POLLIN, kst_deadline_in_ms(GRACE_MS), NULL);
-    kill(-child->pid, SIGKILL);
+    kill(target, SIGKILL);
     kst_deadline_restore(outer);
     kst_shield_end();
 }

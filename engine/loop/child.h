@@ -20,6 +20,7 @@ struct kst_child_request {
     const char *dir;            /* working directory; NULL: ours */
     const void *input;          /* for its stdin; NULL: /dev/null */
     size_t input_len;
+    bool foreground;     /* it has our own stdin, stdout, stderr and process group: a shell, say */
     bool inherit_stderr; /* a terminal's user sees it; else `errors` collects it */
     int64_t timeout_ms;  /* SIGTERM then, SIGKILL 2 s later; 0: none but the fiber's deadline */
 };
