@@ -30,7 +30,7 @@ comma := ,
 variant := $(CC)$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(DEVELOPER),-dev)
 B := build/$(variant)
 
-packages := lua5.4 libcurl yaml-0.1 libcjson libgit2 libpcre2-8 openssl zlib
+packages := lua5.4 libcurl yaml-0.1 libcjson libgit2 libpcre2-8 openssl zlib libmicrohttpd
 depends_cflags := $(shell pkg-config --cflags $(packages) 2>/dev/null)
 depends_libs := $(shell pkg-config --libs $(packages) 2>/dev/null) -lwslay -lm -lpthread
 

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the server itself puts into objects of built-in kinds: first statuses, addresses, service
+ * accounts, default classes, the links between a Job and its Pods.
+ * https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "sandbox/api.h"
+#include "sandbox/api_internal.h"
+#include "sandbox/crd.h"
+#include "sandbox/registry.h"
+#include "sandbox/status.h"
+#include "sandbox/store.h"
+
+#define TOKEN_PATH "/var/run/secrets/kubernetes.io/serviceaccount"
+
+static void add_finalizer(struct kst_json *object, const char *finalizer)
+{
+    struct kst_json *metadata = kst_json_mut(object, "metadata");
+    if (!kst_api_list_has(kst_json_get(metadata, "finalizers"), finalizer))
+        kst_json_push(kst_json_ensure_array(metadata, "finalizers"), kst_json_from_str(finalizer));
+}
+
+/* ---- Pods ---- */
+
+/* Guaranteed, Burstable or BestEffort. */
+static const char *qos_class(const struct kst_json *pod)
+{
+    bool any = false, guaranteed = true;
+    for (int kind = 0; kind < 2; kind++) {
+        const struct kst_json *list = kst_json_path(pod, kind ? "spec.initContainers"
+                                                              : "spec.containers");
+        for (const struct kst_json *c = kst_json_first(list); c; c = kst_json_next(c)) {
+            const struct kst_json *limits = kst_json_path(c, "resources.limits");
+            const struct kst_json *requests = kst_json_path(c, "resources.requests");
+            any = any || kst_json_len(limits) > 0 || kst_json_len(requests) > 0;
+            for (int i = 0; i < 2; i++) {
+                const char *key = i ? "memory" : "cpu";
+                const struct kst_json *limit = kst_json_get(limits, key);
+                const struct kst_json *request = kst_json_get(requests, key);
+                if (!limit || (request && !kst_json_equal(limit, request)))
+                    guaranteed = false;
+            }
+        }
+    }
+    return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
+}
+
+static void tolerate(struct kst_json *spec, const char *key)
+{
+    const struct kst_json *list = kst_json_get(spec, "tolerations");
+    for (const struct kst_json *t = kst_json_first(list); t; t = kst_json_next(t))
+        if (strcmp(kst_api_text(t, "key"), key) == 0 || !kst_json_get(t, "key"))
+            return;
+    kst_json_push(kst_json_ensure_array(spec, "tolerations"),
+                  kst_json_make("{'key':%s,'operator':'Exists','effect':'NoExecute',"
+                                "'tolerationSeconds':300}",
+                                key));
+}
+
+static bool has_token_mount(const struct kst_json *container)
+{
+    const struct kst_json *mounts = kst_json_get(container, "volumeMounts");
+    for (const struct kst_json *m = kst_json_first(mounts); m; m = kst_json_next(m))
+        if (strcmp(kst_api_text(m, "mountPath"), TOKEN_PATH) == 0)
+            return true;
+    return false;
+}
+
+/* The token of the service account, as a volume of every container. */
+static void mount_token(struct kst_json *spec, const char *secret)
+{
+    bool used = false;
+    for (int kind = 0; kind < 2; kind++) {
+        struct kst_json *list = kst_json_mut(spec, kind ? "initContainers" : "containers");
+        for (size_t i = 0; i < kst_json_len(list); i++) {
+            struct kst_json *container = kst_json_mut_at(list, i);
+            if (has_token_mount(container))
+                continue;
+            used = true;
+            kst_json_push(kst_json_ensure_array(container, "volumeMounts"),
+                          kst_json_make("{'name':%s,'readOnly':true,'mountPath':%s}", secret,
+                                        TOKEN_PATH));
+        }
+    }
+    const struct kst_json *volumes = kst_json_get(spec, "volumes");
+    for (const struct kst_json *v = kst_json_first(volumes); v; v = kst_json_next(v))
+        used = used && strcmp(kst_api_text(v, "name"), secret) != 0;
+    if (used)
+        kst_json_push(kst_json_ensure_array(spec, "volumes"),
+                      kst_json_make("{'name':%s,'secret':{'secretName':%s,'defaultMode':420}}",
+                                    secret, secret));
+}
+
+static struct kst_json *admit_pod(struct kst_api *self, const struct kst_api_call *call,
+                                  struct kst_json *pod)
+{
+    struct kst_json *spec = kst_json_ensure_object(pod, "spec");
+    const char *account = kst_api_text(spec, "serviceAccountName");
+    if (!*account)
+        account = "default";
+    const struct kst_object *found = kst_api_find(self, "/serviceaccounts", call->ns, account);
+    if (!found)
+        return kst_status_forbidden(
+            call->resource, kst_api_text(pod, "metadata.name"),
+            "error looking up service account %s/%s: serviceaccount \"%s\" not found", call->ns,
+            account, account);
+    kst_auto_free char *name = kst_strdup(account);
+    kst_json_set_str(spec, "serviceAccountName", name);
+    kst_json_set_str(spec, "serviceAccount", name);
+    const char *secret = kst_json_path_str(found->json, "secrets.0.name");
+    const struct kst_json *wish = kst_json_get(spec, "automountServiceAccountToken");
+    if (!wish)
+        wish = kst_json_get(found->json, "automountServiceAccountToken");
+    if (secret && (!wish || kst_json_true(wish)))
+        mount_token(spec, secret);
+    tolerate(spec, "node.kubernetes.io/not-ready");
+    tolerate(spec, "node.kubernetes.io/unreachable");
+    if (!kst_json_get(spec, "priority"))
+        kst_json_set_int(spec, "priority", 0);
+    if (!kst_json_get(spec, "preemptionPolicy"))
+        kst_json_set_str(spec, "preemptionPolicy", "PreemptLowerPriority");
+    kst_json_set(pod, "status", kst_json_make("{'phase':'Pending','qosClass':%s}", qos_class(pod)));
+    return NULL;
+}
+
+/* ---- Services ---- */
+
+static void give_node_ports(struct kst_api *self, struct kst_json *spec)
+{
+    struct kst_json *ports = kst_json_mut(spec, "ports");
+    for (size_t i = 0; i < kst_json_len(ports); i++) {
+        struct kst_json *port = kst_json_mut_at(ports, i);
+        if (kst_json_path_int(port, "nodePort", 0) == 0)
+            kst_json_set_int(port, "nodePort", (int64_t)(30000 + self->node_ports++ % 2768));
+    }
+}
+
+static struct kst_json *admit_service(struct kst_api *self, const struct kst_api_call *call,
+                                      struct kst_json *service)
+{
+    struct kst_json *spec = kst_json_ensure_object(service, "spec");
+    const char *type = kst_api_text(spec, "type");
+    bool external = strcmp(type, "ExternalName") == 0;
+    const char *ip = kst_api_text(spec, "clusterIP");
+    if (!external && !*ip) {
+        uint64_t n = ++self->service_ips;
+        kst_auto_free char *made = kst_asprintf("10.0.%u.%u", (unsigned)(1 + n / 250 % 250),
+                                                (unsigned)(1 + n % 250));
+        kst_json_set_str(spec, "clusterIP", made);
+    }
+    if (!external) {
+        struct kst_json *list = kst_json_array();
+        kst_json_push(list, kst_json_dup(kst_json_get(spec, "clusterIP")));
+        kst_json_set(spec, "clusterIPs", list);
+    }
+    if (strcmp(type, "NodePort") == 0 || strcmp(type, "LoadBalancer") == 0)
+        give_node_ports(self, spec);
+    return NULL;
+}
+
+/* ---- volumes ---- */
+
+static const char *default_class(struct kst_api *self)
+{
+    struct kst_bucket *classes = kst_store_bucket(self->store, "storage.k8s.io/storageclasses");
+    const struct kst_object *object;
+    for (size_t i = 0; (object = kst_bucket_at(classes, i)); i++) {
+        const struct kst_json *annotations = kst_json_path(object->json, "metadata.annotations");
+        const struct kst_json *mark = kst_json_get(annotations,
+                                                   "storageclass.kubernetes.io/is-default-class");
+        if (mark && kst_json_str(mark) && strcmp(kst_json_str(mark), "true") == 0)
+            return object->name;
+    }
+    return NULL;
+}
+
+static struct kst_json *admit_claim(struct kst_api *self, const struct kst_api_call *call,
+                                    struct kst_json *claim)
+{
+    struct kst_json *spec = kst_json_ensure_object(claim, "spec");
+    if (!kst_json_get(spec, "storageClassName") && default_class(self))
+        kst_json_set_str(spec, "storageClassName", default_class(self));
+    add_finalizer(claim, "kubernetes.io/pvc-protection");
+    return NULL;
+}
+
+static struct kst_json *admit_volume(struct kst_api *self, const struct kst_api_call *call,
+                                     struct kst_json *volume)
+{
+    add_finalizer(volume, "kubernetes.io/pv-protection");
+    return NULL;
+}
+
+/* ---- others ---- */
+
+/* A Job finds its Pods by its own uid. */
+static struct kst_json *admit_job(struct kst_api *self, const struct kst_api_call *call,
+                                  struct kst_json *job)
+{
+    if (kst_json_path_true(job, "spec.manualSelector"))
+        return NULL;
+    const char *uid = kst_api_text(job, "metadata.uid");
+    const char *name = kst_api_text(job, "metadata.name");
+    struct kst_json *spec = kst_json_ensure_object(job, "spec");
+    struct kst_json *labels = kst_json_ensure_object(
+        kst_json_ensure_object(kst_json_ensure_object(spec, "template"), "metadata"), "labels");
+    kst_json_set_str(labels, "controller-uid", uid);
+    kst_json_set_str(labels, "job-name", name);
+    if (!kst_json_get(spec, "selector"))
+        kst_json_set(spec, "selector", kst_json_make("{'matchLabels':{'controller-uid':%s}}", uid));
+    return NULL;
+}
+
+static struct kst_json *admit_definition(struct kst_api *self, const struct kst_api_call *call,
+                                         struct kst_json *definition)
+{
+    kst_crd_default(definition);
+    kst_auto_json struct kst_json *causes = kst_json_array();
+    kst_crd_validate(definition, NULL, causes);
+    if (kst_json_len(causes) > 0)
+        return kst_status_invalid(call->resource, kst_api_text(definition, "metadata.name"),
+                                  causes);
+    return NULL;
+}
+
+static struct kst_json *admit_priority_class(struct kst_api *self, const struct kst_api_call *call,
+                                             struct kst_json *object)
+{
+    if (!kst_json_get(object, "preemptionPolicy"))
+        kst_json_set_str(object, "preemptionPolicy", "PreemptLowerPriority");
+    return NULL;
+}
+
+/* What is done for a new object of a kind, and the status that it begins with ('-': none). */
+static const struct admission {
+    const char *bucket;
+    struct kst_json *(*admit)(struct kst_api *self, const struct kst_api_call *call,
+                              struct kst_json *object);
+    const char *status;
+} admissions[] = {
+    {"/pods", admit_pod, NULL},
+    {"/services", admit_service, "{'loadBalancer':{}}"},
+    {"/persistentvolumeclaims", admit_claim, "{'phase':'Pending'}"},
+    {"/persistentvolumes", admit_volume, "{'phase':'Pending'}"},
+    {"/namespaces", NULL, "{'phase':'Active'}"},
+    {"/replicationcontrollers", NULL, "{'replicas':0}"},
+    {"/resourcequotas", NULL, "{}"},
+    {"batch/jobs", admit_job, "{}"},
+    {"batch/cronjobs", NULL, "{}"},
+    {"apps/statefulsets", NULL, "{'replicas':0}"},
+    {"apps/deployments", NULL, "{}"},
+    {"apps/replicasets", NULL, "{'replicas':0}"},
+    {"apps/daemonsets", NULL,
+     "{'currentNumberScheduled':0,'numberMisscheduled':0,'desiredNumberScheduled':0,"
+     "'numberReady':0}"},
+    {"autoscaling/horizontalpodautoscalers", NULL, "{'currentReplicas':0,'desiredReplicas':0}"},
+    {"policy/poddisruptionbudgets", NULL,
+     "{'disruptionsAllowed':0,'currentHealthy':0,'desiredHealthy':0,'expectedPods':0}"},
+    {"networking.k8s.io/ingresses", NULL, "{'loadBalancer':{}}"},
+    {"apiextensions.k8s.io/customresourcedefinitions", admit_definition, NULL},
+    {"scheduling.k8s.io/priorityclasses", admit_priority_class, NULL},
+};
+
+static const struct admission *admission_of(const struct kst_resource *resource)
+{
+    const char *name = kst_bucket_name(resource->bucket);
+    for (size_t i = 0; i < KST_ARRAY_LEN(admissions); i++)
+        if (strcmp(admissions[i].bucket, name) == 0)
+            return &admissions[i];
+    return NULL;
+}
+
+struct kst_json *kst_admit_create(struct kst_api *self, const struct kst_api_call *call,
+                                  struct kst_json *object)
+{
+    const struct admission *admission = admission_of(call->resource);
+    if (!admission)
+        return NULL;
+    if (admission->status)
+        kst_json_set(object, "status", kst_json_make(admission->status));
+    return admission->admit ? admission->admit(self, call, object) : NULL;
+}
+
+struct kst_json *kst_admit_update(struct kst_api *self, const struct kst_api_call *call,
+                                  const struct kst_json *live, struct kst_json *object)
+{
+    const char *bucket = kst_bucket_name(call->resource->bucket);
+    if (strcmp(bucket, "/services") == 0) {
+        struct kst_json *spec = kst_json_ensure_object(object, "spec");
+        bool external = strcmp(kst_api_text(spec, "type"), "ExternalName") == 0;
+        /* An update that leaves the address out keeps it. */
+        static const char *const kept[] = {"clusterIP", "clusterIPs"};
+        for (int i = 0; i < 2 && !external; i++)
+            if (!kst_json_get(spec, kept[i]) && kst_json_get(kst_json_get(live, "spec"), kept[i]))
+                kst_json_set(spec, kept[i],
+                             kst_json_dup(kst_json_get(kst_json_get(live, "spec"), kept[i])));
+        return external ? NULL : admit_service(self, call, object);
+    }
+    if (strcmp(bucket, "apiextensions.k8s.io/customresourcedefinitions") == 0) {
+        kst_crd_default(object);
+        kst_auto_json struct kst_json *causes = kst_json_array();
+        kst_crd_validate(object, live, causes);
+        if (kst_json_len(causes) > 0)
+            return kst_status_invalid(call->resource, call->name, causes);
+    }
+    return NULL;
+}
+
+/* ---- afterwards ---- */
+
+/* A definition is served as soon as it is accepted. */
+static void establish(struct kst_api *self, struct kst_object *object)
+{
+    struct kst_json *changed = kst_json_dup(object->json);
+    char now[KST_TIME_TEXT];
+    kst_api_now(now);
+    kst_crd_set_established(changed, now);
+    kst_registry_define(self->registry, changed);
+    if (kst_json_equal(object->json, changed))
+        kst_json_free(changed);
+    else
+        kst_bucket_put(kst_store_bucket(self->store,
+                                        "apiextensions.k8s.io/customresourcedefinitions"),
+                       changed);
+}
+
+void kst_admit_stored(struct kst_api *self, const struct kst_api_call *call,
+                      struct kst_object *object)
+{
+    const char *bucket = kst_bucket_name(call->resource->bucket);
+    if (strcmp(bucket, "apiextensions.k8s.io/customresourcedefinitions") == 0)
+        establish(self, object);
+}
+
+void kst_admit_deleted(struct kst_api *self, const struct kst_resource *resource,
+                       const struct kst_json *object)
+{
+    const char *bucket = kst_bucket_name(resource->bucket);
+    if (strcmp(bucket, "apiextensions.k8s.io/customresourcedefinitions") == 0)
+        kst_registry_undefine(self->registry, kst_api_text(object, "metadata.name"));
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the API's verbs share; see api.h. */
+#ifndef KST_SANDBOX_API_INTERNAL_H
+#define KST_SANDBOX_API_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sandbox/api.h"
+
+struct kst_api {
+    struct kst_store *store;
+    struct kst_registry *registry;
+    char *ca;
+    uint64_t service_ips; /* given so far */
+    uint64_t node_ports;
+};
+
+/* The text at a path, "" where there is none. */
+const char *kst_api_text(const struct kst_json *object, const char *path);
+bool kst_api_is_deleting(const struct kst_json *object);
+/* Whether any finalizer is left, in its metadata or, for a namespace, its spec. */
+bool kst_api_has_finalizers(const struct kst_resource *resource, const struct kst_json *object);
+/* Takes a text out of the list at `key`, and the list with it where it was the last. */
+void kst_api_list_remove(struct kst_json *object, const char *key, const char *text);
+bool kst_api_list_has(const struct kst_json *list, const char *text);
+
+/* Fills in what every write needs, checks it, and stores it: `object` is taken and complete,
+ * `live` is NULL for a creation. */
+struct kst_json *kst_api_write(struct kst_api *self, const struct kst_api_call *call,
+                               struct kst_object *live, struct kst_json *object,
+                               struct kst_json **out);
+/* What the server itself puts into a new object of this kind (admit.c); a Status where it may not
+ * be created. */
+struct kst_json *kst_admit_create(struct kst_api *self, const struct kst_api_call *call,
+                                  struct kst_json *object);
+/* The same for an object that is changed: what cannot change is put back. */
+struct kst_json *kst_admit_update(struct kst_api *self, const struct kst_api_call *call,
+                                  const struct kst_json *live, struct kst_json *object);
+/* After a change was stored: definitions are served, and so on. */
+void kst_admit_stored(struct kst_api *self, const struct kst_api_call *call,
+                      struct kst_object *object);
+void kst_admit_deleted(struct kst_api *self, const struct kst_resource *resource,
+                       const struct kst_json *object);
+
+/* The Scale of an object, and the object with the replicas of a Scale. */
+struct kst_json *kst_scale_of(const struct kst_resource *resource, const struct kst_json *object);
+struct kst_json *kst_scale_set(const struct kst_resource *resource, struct kst_json *object,
+                               const struct kst_json *scale);
+
+#endif

@@ -1,0 +1,670 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Creating, updating and patching. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "sandbox/api.h"
+#include "sandbox/api_internal.h"
+#include "sandbox/builtin.h"
+#include "sandbox/managed.h"
+#include "sandbox/patch.h"
+#include "sandbox/pending.h"
+#include "sandbox/registry.h"
+#include "sandbox/schema.h"
+#include "sandbox/status.h"
+#include "sandbox/store.h"
+#include "sandbox/strategic.h"
+
+static bool is_custom(const struct kst_resource *resource)
+{
+    return resource->flags & KST_RES_CUSTOM;
+}
+
+static bool same(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* The short name of a group in the Go type names that messages hold. */
+static char *go_package(const struct kst_resource *resource)
+{
+    return *resource->group ? kst_strndup(resource->group, strcspn(resource->group, "."))
+                            : kst_strdup("core");
+}
+
+/* ---- what a body must be ---- */
+
+static struct kst_json *check_type(const struct kst_resource *resource, struct kst_json *object)
+{
+    const char *api_version = kst_api_text(object, "apiVersion");
+    const char *kind = kst_api_text(object, "kind");
+    if (!*kind || !*api_version) {
+        if (is_custom(resource) || *kind || *api_version)
+            return kst_status_bad_request("Object '%s' is missing in '%s'",
+                                          *kind ? "apiVersion" : "Kind", "the body of the request");
+        kst_json_set_str(object, "kind", resource->kind);
+        kst_json_set_str(object, "apiVersion", resource->api_version);
+        return NULL;
+    }
+    if (!same(kind, resource->kind) ||
+        (!same(api_version, resource->api_version) && !same(api_version, resource->stored_as))) {
+        if (is_custom(resource) || same(kind, resource->kind))
+            return kst_status_bad_request("the API version in the data (%s) does not match the "
+                                          "expected API version (%s)",
+                                          api_version, resource->api_version);
+        kst_auto_free char *package = go_package(resource);
+        const char *slash = strchr(api_version, '/');
+        const char *version = slash ? slash + 1 : api_version;
+        return kst_status_bad_request(
+            "%s in version \"%s\" cannot be handled as a %s: converting (%s.%s) to (%s.%s): "
+            "unknown conversion",
+            kind, version, resource->kind, version, kind, package, resource->kind);
+    }
+    return NULL;
+}
+
+static struct kst_json *check_place(const struct kst_api_call *call, struct kst_json *object)
+{
+    struct kst_json *metadata = kst_json_ensure_object(object, "metadata");
+    if (!(call->resource->flags & KST_RES_NAMESPACED)) {
+        kst_json_remove(metadata, "namespace");
+        return NULL;
+    }
+    const char *ns = kst_json_path_str(metadata, "namespace");
+    if (ns && *ns && !same(ns, call->ns))
+        return kst_status_bad_request("the namespace of the provided object does not match the "
+                                      "namespace sent on the request");
+    kst_json_set_str(metadata, "namespace", call->ns);
+    return NULL;
+}
+
+/* A namespace takes new objects only while it lives. */
+static struct kst_json *check_namespace(struct kst_api *self, const struct kst_api_call *call,
+                                        const struct kst_json *object)
+{
+    if (!(call->resource->flags & KST_RES_NAMESPACED))
+        return NULL;
+    struct kst_object *ns = kst_api_find(self, "/namespaces", "", call->ns);
+    if (!ns) {
+        const struct kst_resource *namespaces = kst_registry_find(self->registry, "", "v1",
+                                                                  "namespaces");
+        return kst_status_not_found(namespaces, call->ns);
+    }
+    if (!kst_api_is_deleting(ns->json))
+        return NULL;
+    struct kst_json *status = kst_status_forbidden(
+        call->resource, kst_api_text(object, "metadata.name"),
+        "unable to create new content in namespace %s because it is being "
+        "terminated",
+        call->ns);
+    kst_auto_free char *message = kst_asprintf("namespace %s is being terminated", call->ns);
+    struct kst_json *causes = kst_json_array();
+    kst_cause_add(causes, "NamespaceTerminating", "metadata.namespace", "%s", message);
+    kst_json_set(kst_json_mut(status, "details"), "causes", causes);
+    return status;
+}
+
+/* ---- what is the same for all writes ---- */
+
+/* What a validation says of parts that an object of any kind has. */
+static void check_new_finalizers(const struct kst_json *live, const struct kst_json *object,
+                                 struct kst_json *causes)
+{
+    if (!kst_api_is_deleting(live))
+        return;
+    const struct kst_json *old = kst_json_path(live, "metadata.finalizers");
+    const struct kst_json *list = kst_json_path(object, "metadata.finalizers");
+    for (const struct kst_json *f = kst_json_first(list); f; f = kst_json_next(f))
+        if (kst_json_str(f) && !kst_api_list_has(old, kst_json_str(f)))
+            kst_cause_add(causes, "FieldValueForbidden", "metadata.finalizers",
+                          "Forbidden: no new finalizers can be added if the object is being "
+                          "deleted, found new finalizers []string{\"%s\"}",
+                          kst_json_str(f));
+}
+
+static void complete(const struct kst_resource *resource, struct kst_json *object)
+{
+    if (is_custom(resource)) {
+        if (resource->schema) {
+            kst_schema_prune(resource->schema, object);
+            kst_schema_default(resource->schema, object);
+        }
+    } else {
+        kst_builtin_default(resource->group, resource->version, resource->kind, object);
+    }
+}
+
+static struct kst_json *validate(const struct kst_resource *resource, const struct kst_json *live,
+                                 const struct kst_json *object)
+{
+    kst_auto_json struct kst_json *causes = kst_json_array();
+    if (live)
+        check_new_finalizers(live, object, causes);
+    kst_builtin_validate_meta(resource->group, resource->kind, object, live, causes);
+    if (!is_custom(resource))
+        kst_builtin_validate(resource->group, resource->kind, object, live, causes);
+    else if (resource->schema)
+        kst_schema_validate(resource->schema, object, causes);
+    if (kst_json_len(causes) == 0)
+        return NULL;
+    return kst_status_invalid(resource, kst_api_text(object, "metadata.name"), causes);
+}
+
+/* Whether anything but metadata and, with a status subresource, status differs. */
+static bool spec_differs(const struct kst_resource *resource, const struct kst_json *a,
+                         const struct kst_json *b)
+{
+    kst_auto_json struct kst_json *left = kst_json_dup(a), *right = kst_json_dup(b);
+    struct kst_json *both[] = {left, right};
+    for (int i = 0; i < 2; i++) {
+        kst_json_remove(both[i], "metadata");
+        kst_json_remove(both[i], "apiVersion");
+        if (resource->flags & KST_RES_STATUS)
+            kst_json_remove(both[i], "status");
+    }
+    return !kst_json_equal(left, right);
+}
+
+static void count_generation(const struct kst_api_call *call, const struct kst_json *live,
+                             struct kst_json *object)
+{
+    struct kst_json *metadata = kst_json_mut(object, "metadata");
+    if (!(call->resource->flags & KST_RES_GENERATION)) {
+        if (live && kst_json_path(live, "metadata.generation"))
+            kst_json_set(metadata, "generation",
+                         kst_json_dup(kst_json_path(live, "metadata.generation")));
+        else
+            kst_json_remove(metadata, "generation");
+        return;
+    }
+    int64_t generation = live ? kst_json_path_int(live, "metadata.generation", 0) : 0;
+    if (!live || spec_differs(call->resource, live, object))
+        generation++;
+    kst_json_set_int(metadata, "generation", generation);
+}
+
+/* Equal but for the times of managedFields, which alone are no change. */
+static bool unchanged(const struct kst_json *live, const struct kst_json *object)
+{
+    if (kst_json_equal(live, object))
+        return true;
+    kst_auto_json struct kst_json *left = kst_json_dup(live), *right = kst_json_dup(object);
+    struct kst_json *both[] = {left, right};
+    for (int i = 0; i < 2; i++) {
+        struct kst_json *metadata = kst_json_mut(both[i], "metadata");
+        struct kst_json *fields = kst_json_mut(metadata, "managedFields");
+        for (size_t j = 0; j < kst_json_len(fields); j++)
+            kst_json_remove(kst_json_mut_at(fields, j), "time");
+        kst_json_remove(metadata, "resourceVersion");
+    }
+    return kst_json_equal(left, right);
+}
+
+static void give(const struct kst_resource *resource, struct kst_json *object,
+                 struct kst_json **out)
+{
+    if (!out)
+        return;
+    *out = kst_json_dup(object);
+    kst_json_set_str(*out, "apiVersion", resource->api_version);
+}
+
+struct kst_json *kst_api_write(struct kst_api *self, const struct kst_api_call *call,
+                               struct kst_object *live, struct kst_json *object,
+                               struct kst_json **out)
+{
+    const struct kst_resource *resource = call->resource;
+    kst_json_set_str(object, "apiVersion", resource->stored_as);
+    if (live && unchanged(live->json, object)) {
+        kst_json_free(object);
+        give(resource, live->json, out);
+        return NULL;
+    }
+    /* The last finalizer was taken away: that was what the deletion waited for. */
+    bool ends = live && kst_api_is_deleting(live->json) &&
+                !kst_api_has_finalizers(resource, object) &&
+                kst_json_path_int(object, "metadata.deletionGracePeriodSeconds", 0) == 0;
+    if (call->dry_run) {
+        give(resource, object, out);
+        kst_json_free(object);
+        return NULL;
+    }
+    if (ends) {
+        give(resource, object, out);
+        kst_auto_object struct kst_object *kept = kst_object_ref(live);
+        kst_bucket_delete(resource->bucket, kept->ns, kept->name, object);
+        kst_admit_deleted(self, resource, kept->json);
+        return NULL;
+    }
+    kst_auto_object struct kst_object *stored = kst_object_ref(
+        kst_bucket_put(resource->bucket, object));
+    give(resource, stored->json, out);
+    kst_admit_stored(self, call, stored);
+    return NULL;
+}
+
+static void manage(const struct kst_api_call *call, const struct kst_json *live,
+                   struct kst_json *object)
+{
+    char now[KST_TIME_TEXT];
+    kst_api_now(now);
+    const struct kst_managed_write write = {.manager = call->manager ? call->manager : "unknown",
+                                            .api_version = call->resource->api_version,
+                                            .now = now,
+                                            .group = call->resource->group,
+                                            .kind = call->resource->kind,
+                                            .schema = call->resource->schema};
+    kst_managed_update(&write, live, object);
+}
+
+/* ---- create ---- */
+
+static void name_it(struct kst_json *metadata)
+{
+    const char *name = kst_json_path_str(metadata, "name");
+    const char *prefix = kst_json_path_str(metadata, "generateName");
+    if ((name && *name) || !prefix || !*prefix)
+        return;
+    char suffix[6];
+    kst_api_suffix(suffix);
+    kst_auto_free char *made = kst_asprintf("%.58s%s", prefix, suffix);
+    kst_json_set_str(metadata, "name", made);
+}
+
+static void set_system_fields(struct kst_json *object)
+{
+    struct kst_json *metadata = kst_json_mut(object, "metadata");
+    const char *reset[] = {"selfLink", "deletionTimestamp", "deletionGracePeriodSeconds",
+                           "resourceVersion"};
+    for (size_t i = 0; i < KST_ARRAY_LEN(reset); i++)
+        kst_json_remove(metadata, reset[i]);
+    kst_auto_free char *uid = kst_api_uid();
+    kst_json_set_str(metadata, "uid", uid);
+    char now[KST_TIME_TEXT];
+    kst_api_now(now);
+    kst_json_set_str(metadata, "creationTimestamp", now);
+}
+
+static struct kst_json *prepare_create(struct kst_api *self, const struct kst_api_call *call,
+                                       struct kst_json *object, bool applied)
+{
+    struct kst_json *status = check_type(call->resource, object);
+    if (!status)
+        status = check_place(call, object);
+    if (!status)
+        status = check_namespace(self, call, object);
+    if (status)
+        return status;
+    struct kst_json *metadata = kst_json_mut(object, "metadata");
+    const char *version = kst_json_path_str(metadata, "resourceVersion");
+    if (version && *version)
+        return kst_status_internal("resourceVersion should not be set on objects to be created");
+    name_it(metadata);
+    set_system_fields(object);
+    if (is_custom(call->resource) && (call->resource->flags & KST_RES_STATUS))
+        kst_json_remove(object, "status");
+    complete(call->resource, object);
+    status = kst_admit_create(self, call, object);
+    if (!status)
+        status = validate(call->resource, NULL, object);
+    if (status)
+        return status;
+    const char *name = kst_api_text(object, "metadata.name");
+    if (kst_bucket_get(call->resource->bucket, kst_api_text(object, "metadata.namespace"), name))
+        return kst_status_exists(call->resource, name);
+    count_generation(call, NULL, object);
+    if (!applied)
+        manage(call, NULL, object);
+    return NULL;
+}
+
+struct kst_json *kst_api_create(struct kst_api *self, const struct kst_api_call *call,
+                                struct kst_json *object, struct kst_json **out)
+{
+    struct kst_json *status = prepare_create(self, call, object, false);
+    if (status) {
+        kst_json_free(object);
+        return status;
+    }
+    return kst_api_write(self, call, NULL, object, out);
+}
+
+/* ---- update ---- */
+
+/* Kinds whose updates must say which version they change. */
+static bool needs_version(const struct kst_resource *resource)
+{
+    static const char *const plurals[] = {"leases", "customresourcedefinitions", "apiservices",
+                                          "poddisruptionbudgets"};
+    if (is_custom(resource))
+        return true;
+    for (size_t i = 0; i < KST_ARRAY_LEN(plurals); i++)
+        if (same(resource->plural, plurals[i]))
+            return true;
+    return false;
+}
+
+/* Kinds that a PUT creates. */
+static bool put_creates(const struct kst_resource *resource)
+{
+    static const char *const plurals[] = {"leases",       "events",       "endpoints",
+                                          "limitranges",  "services",     "roles",
+                                          "rolebindings", "clusterroles", "clusterrolebindings"};
+    for (size_t i = 0; !is_custom(resource) && i < KST_ARRAY_LEN(plurals); i++)
+        if (same(resource->plural, plurals[i]))
+            return true;
+    return false;
+}
+
+static struct kst_json *check_preconditions(const struct kst_api_call *call,
+                                            const struct kst_object *live,
+                                            const struct kst_json *object, bool patched)
+{
+    const char *name = kst_api_text(object, "metadata.name");
+    if (!same(name, call->name))
+        return kst_status_bad_request(
+            "the name of the object (%s) does not match the name on the URL (%s)", name,
+            call->name);
+    const char *version = kst_api_text(object, "metadata.resourceVersion");
+    const char *uid = kst_api_text(object, "metadata.uid");
+    if (*uid && !same(uid, live->uid))
+        return kst_status_conflict(
+            call->resource, call->name,
+            "StorageError: invalid object, Code: 4, Key: /registry/%s/%s%s%s, ResourceVersion: 0, "
+            "AdditionalErrorMsg: Precondition failed: UID in precondition: %s, UID in object "
+            "meta: %s",
+            call->resource->plural, live->ns, *live->ns ? "/" : "", live->name, uid, live->uid);
+    if (!*version && !patched && needs_version(call->resource)) {
+        kst_auto_json struct kst_json *causes = kst_json_array();
+        kst_cause_add(causes, "FieldValueInvalid", "metadata.resourceVersion",
+                      "Invalid value: 0x0: must be specified for an update");
+        return kst_status_invalid(call->resource, call->name, causes);
+    }
+    kst_auto_free char *have = kst_asprintf("%lld", (long long)live->version);
+    if (*version && !same(version, have))
+        return kst_status_modified(call->resource, call->name);
+    return NULL;
+}
+
+/* What of the metadata is the server's stays as it is. */
+static void keep_system_fields(const struct kst_json *live, struct kst_json *object)
+{
+    static const char *const kept[] = {"namespace",         "uid",
+                                       "creationTimestamp", "deletionTimestamp",
+                                       "generation",        "deletionGracePeriodSeconds",
+                                       "resourceVersion"};
+    const struct kst_json *from = kst_json_get(live, "metadata");
+    struct kst_json *metadata = kst_json_ensure_object(object, "metadata");
+    kst_json_remove(metadata, "selfLink");
+    for (size_t i = 0; i < KST_ARRAY_LEN(kept); i++) {
+        if (kst_json_get(from, kept[i]))
+            kst_json_set(metadata, kept[i], kst_json_dup(kst_json_get(from, kept[i])));
+        else
+            kst_json_remove(metadata, kept[i]);
+    }
+    if (!kst_json_get(metadata, "managedFields") && kst_json_get(from, "managedFields"))
+        kst_json_set(metadata, "managedFields", kst_json_dup(kst_json_get(from, "managedFields")));
+}
+
+/* The live object with the status of the new one, or the new one with the status of the live. */
+static struct kst_json *merge_status(const struct kst_resource *resource, bool status_only,
+                                     const struct kst_json *live, struct kst_json *object)
+{
+    if (!(resource->flags & KST_RES_STATUS))
+        return object;
+    const struct kst_json *from = kst_json_get(status_only ? object : live, "status");
+    if (!status_only) {
+        if (from)
+            kst_json_set(object, "status", kst_json_dup(from));
+        else
+            kst_json_remove(object, "status");
+        return object;
+    }
+    struct kst_json *merged = kst_json_dup(live);
+    if (from)
+        kst_json_set(merged, "status", kst_json_dup(from));
+    else
+        kst_json_remove(merged, "status");
+    kst_json_free(object);
+    return merged;
+}
+
+/* Everything between a new state and its being stored; `object` is taken. */
+static struct kst_json *change(struct kst_api *self, const struct kst_api_call *call,
+                               struct kst_object *live, struct kst_json *object, bool applied,
+                               struct kst_json **out)
+{
+    bool status_only = same(call->subresource, "status");
+    keep_system_fields(live->json, object);
+    object = merge_status(call->resource, status_only, live->json, object);
+    complete(call->resource, object);
+    struct kst_json *status = status_only ? NULL : kst_admit_update(self, call, live->json, object);
+    if (!status)
+        status = validate(call->resource, live->json, object);
+    if (status) {
+        kst_json_free(object);
+        return status;
+    }
+    count_generation(call, live->json, object);
+    if (!applied)
+        manage(call, live->json, object);
+    return kst_api_write(self, call, live, object, out);
+}
+
+static struct kst_json *update_scale(struct kst_api *self, const struct kst_api_call *call,
+                                     struct kst_object *live, const struct kst_json *scale,
+                                     struct kst_json **out)
+{
+    const char *version = kst_api_text(scale, "metadata.resourceVersion");
+    kst_auto_free char *have = kst_asprintf("%lld", (long long)live->version);
+    if (*version && !same(version, have))
+        return kst_status_modified(call->resource, call->name);
+    struct kst_json *object = kst_api_show(call->resource, live);
+    struct kst_json *status = kst_scale_set(call->resource, object, scale), *changed = NULL;
+    if (status) {
+        kst_json_free(object);
+        return status;
+    }
+    struct kst_api_call whole = *call;
+    whole.subresource = NULL;
+    status = change(self, &whole, live, object, false, &changed);
+    if (!status && out)
+        *out = kst_scale_of(call->resource, changed);
+    kst_json_free(changed);
+    return status;
+}
+
+struct kst_json *kst_api_update(struct kst_api *self, const struct kst_api_call *call,
+                                struct kst_json *object, bool *created, struct kst_json **out)
+{
+    kst_auto_object struct kst_object *live = kst_object_ref(
+        kst_bucket_get(call->resource->bucket, call->ns, call->name));
+    struct kst_json *status = NULL;
+    if (created)
+        *created = false;
+    if (same(call->subresource, "scale")) {
+        status = live ? update_scale(self, call, live, object, out)
+                      : kst_status_not_found(call->resource, call->name);
+        kst_json_free(object);
+        return status;
+    }
+    status = check_type(call->resource, object);
+    if (!status)
+        status = check_place(call, object);
+    if (!status && !live && !call->subresource && put_creates(call->resource)) {
+        if (created)
+            *created = true;
+        kst_json_remove(kst_json_mut(object, "metadata"), "resourceVersion");
+        return kst_api_create(self, call, object, out);
+    }
+    if (!status && !live)
+        status = kst_status_not_found(call->resource, call->name);
+    if (!status)
+        status = check_preconditions(call, live, object, false);
+    if (status) {
+        kst_json_free(object);
+        return status;
+    }
+    return change(self, call, live, object, false, out);
+}
+
+/* ---- patch ---- */
+
+static struct kst_json *refuse_patch(const struct kst_api_call *call, int rc,
+                                     const struct kst_err *err)
+{
+    if (rc == KST_E_PARSE)
+        return kst_status_bad_request("%s", kst_err_message(err));
+    struct kst_json *status = kst_status_failure(422, "Invalid", "%s", kst_err_message(err));
+    kst_json_set(status, "details", kst_json_object());
+    return status;
+}
+
+static struct kst_json *unknown_format(bool custom)
+{
+    return kst_status_failure(415, "UnsupportedMediaType",
+                              "the body of the request was in an unknown format - accepted media "
+                              "types include: application/json-patch+json, "
+                              "application/merge-patch+json, %sapplication/apply-patch+yaml",
+                              custom ? "" : "application/strategic-merge-patch+json, ");
+}
+
+static struct kst_json *patched(const struct kst_api_call *call, enum kst_api_patch type,
+                                const struct kst_json *live, const struct kst_json *patch,
+                                struct kst_json **out)
+{
+    kst_auto_err struct kst_err *err = NULL;
+    int rc = 0;
+    if (type == KST_API_PATCH_STRATEGIC && is_custom(call->resource))
+        return unknown_format(true);
+    if (type == KST_API_PATCH_JSON)
+        rc = kst_patch_json(live, patch, out, &err);
+    else if (kst_json_type(patch) != KST_JSON_OBJECT)
+        return kst_status_bad_request("the patch is a JSON %s, not an object",
+                                      kst_json_type_name(kst_json_type(patch)));
+    else if (type == KST_API_PATCH_MERGE)
+        *out = kst_patch_merge(live, patch);
+    else
+        rc = kst_patch_strategic(call->resource->group, call->resource->kind, live, patch, out,
+                                 &err);
+    if (rc < 0)
+        return refuse_patch(call, rc, err);
+    if (kst_json_type(*out) != KST_JSON_OBJECT) {
+        kst_json_free(*out);
+        *out = NULL;
+        return kst_status_bad_request("the patch makes something else than an object");
+    }
+    return NULL;
+}
+
+static struct kst_json *patch_scale(struct kst_api *self, const struct kst_api_call *call,
+                                    struct kst_object *live, enum kst_api_patch type,
+                                    const struct kst_json *patch, struct kst_json **out)
+{
+    kst_auto_json struct kst_json *shown = kst_api_show(call->resource, live);
+    kst_auto_json struct kst_json *scale = kst_scale_of(call->resource, shown), *new = NULL;
+    struct kst_json *status = patched(call, type, scale, patch, &new);
+    return status ? status : update_scale(self, call, live, new, out);
+}
+
+/* ---- server-side apply ---- */
+
+static struct kst_json *conflict_status(const struct kst_json *conflicts)
+{
+    const struct kst_json *first = kst_json_at(conflicts, 0);
+    size_t count = kst_json_len(conflicts);
+    struct kst_json *causes = kst_json_array();
+    kst_auto_free char *text = kst_strdup("");
+    for (const struct kst_json *c = kst_json_first(conflicts); c; c = kst_json_next(c)) {
+        kst_cause_add(causes, "FieldManagerConflict", kst_json_path_str(c, "field"),
+                      "conflict with \"%s\" using %s", kst_json_path_str(c, "manager"),
+                      kst_json_path_str(c, "api_version"));
+        char *longer = kst_asprintf("%s\n- %s", text, kst_json_path_str(c, "field"));
+        free(text);
+        text = longer;
+    }
+    kst_auto_free char *what = count == 1
+                                   ? kst_asprintf("conflict with \"%s\" using %s: %s",
+                                                  kst_json_path_str(first, "manager"),
+                                                  kst_json_path_str(first, "api_version"),
+                                                  kst_json_path_str(first, "field"))
+                                   : kst_asprintf("conflicts with \"%s\" using %s:%s",
+                                                  kst_json_path_str(first, "manager"),
+                                                  kst_json_path_str(first, "api_version"), text);
+    struct kst_json *status = kst_status_failure(409, "Conflict",
+                                                 "Apply failed with %zu conflict%s: %s", count,
+                                                 count == 1 ? "" : "s", what);
+    struct kst_json *details = kst_json_object();
+    kst_json_set(details, "causes", causes);
+    kst_json_set(status, "details", details);
+    return status;
+}
+
+static struct kst_json *apply(struct kst_api *self, const struct kst_api_call *call,
+                              struct kst_object *live, const struct kst_json *applied, bool force,
+                              bool *created, struct kst_json **out)
+{
+    kst_auto_err struct kst_err *err = NULL;
+    kst_auto_json struct kst_json *conflicts = kst_json_array();
+    kst_auto_json struct kst_json *wanted = kst_json_dup(applied), *merged = NULL;
+    struct kst_json *status = check_type(call->resource, wanted);
+    if (!status)
+        status = check_place(call, wanted);
+    if (status)
+        return status;
+    const char *name = kst_api_text(wanted, "metadata.name");
+    if (*name && !same(name, call->name))
+        return kst_status_bad_request(
+            "the name of the object (%s) does not match the name on the URL (%s)", name,
+            call->name);
+    kst_json_set_str(kst_json_mut(wanted, "metadata"), "name", call->name);
+    kst_auto_json struct kst_json *shown = live ? kst_api_show(call->resource, live) : NULL;
+    char now[KST_TIME_TEXT];
+    kst_api_now(now);
+    const struct kst_managed_write write = {.manager = call->manager,
+                                            .api_version = call->resource->api_version,
+                                            .now = now,
+                                            .group = call->resource->group,
+                                            .kind = call->resource->kind,
+                                            .schema = call->resource->schema};
+    int rc = kst_managed_apply(&write, shown, wanted, force, &merged, conflicts, &err);
+    if (rc == KST_E_CONFLICT)
+        return conflict_status(conflicts);
+    if (rc < 0)
+        return kst_status_bad_request("%s", kst_err_message(err));
+    if (live)
+        return change(self, call, live, kst_take(merged), true, out);
+    *created = true;
+    status = prepare_create(self, call, merged, true);
+    return status ? status : kst_api_write(self, call, NULL, kst_take(merged), out);
+}
+
+struct kst_json *kst_api_patch(struct kst_api *self, const struct kst_api_call *call,
+                               enum kst_api_patch type, const struct kst_json *patch, bool force,
+                               bool *created, struct kst_json **out)
+{
+    bool unused = false;
+    created = created ? created : &unused;
+    *created = false;
+    kst_auto_object struct kst_object *live = kst_object_ref(
+        kst_bucket_get(call->resource->bucket, call->ns, call->name));
+    if (type == KST_API_PATCH_APPLY && !same(call->subresource, "scale"))
+        return apply(self, call, live, patch, force, created, out);
+    if (!live)
+        return kst_status_not_found(call->resource, call->name);
+    if (same(call->subresource, "scale"))
+        return patch_scale(self, call, live, type, patch, out);
+    kst_auto_json struct kst_json *shown = kst_api_show(call->resource, live), *object = NULL;
+    struct kst_json *status = patched(call, type, shown, patch, &object);
+    if (!status)
+        status = check_type(call->resource, object);
+    if (!status)
+        status = check_preconditions(call, live, object, true);
+    if (status)
+        return status;
+    return change(self, call, live, kst_take(object), false, out);
+}

@@ -1,0 +1,73 @@
+#include "base/err.h"
+#include "base/json.h"
+#include "sandbox/builtin.h"
+#include "sandbox/pending.h"
+#include "sandbox/crd.h"
+#include "sandbox/managed.h"
+#include "sandbox/patch.h"
+#include "sandbox/schema.h"
+#include "sandbox/strategic.h"
+#include <stdio.h>
+void kst_builtin_validate(const char *group, const char *kind, const struct kst_json *object,
+                          const struct kst_json *old, struct kst_json *causes)
+{
+}
+void kst_builtin_validate_meta(const char *group, const char *kind, const struct kst_json *object,
+                               const struct kst_json *old, struct kst_json *causes)
+{
+}
+void kst_schema_prune(const struct kst_json *schema, struct kst_json *object)
+{
+}
+void kst_schema_default(const struct kst_json *schema, struct kst_json *object)
+{
+}
+void kst_schema_validate(const struct kst_json *schema, const struct kst_json *object,
+                         struct kst_json *causes)
+{
+}
+void kst_crd_default(struct kst_json *crd)
+{
+    struct kst_json *names = kst_json_mut(kst_json_mut(crd, "spec"), "names");
+    if (!kst_json_get(names, "listKind")) {
+        char t[200];
+        snprintf(t, 200, "%sList", kst_json_path_str(names, "kind"));
+        kst_json_set_str(names, "listKind", t);
+    }
+}
+void kst_crd_validate(const struct kst_json *crd, const struct kst_json *old,
+                      struct kst_json *causes)
+{
+}
+void kst_crd_set_established(struct kst_json *crd, const char *now)
+{
+    if (kst_json_path(crd, "status.conditions"))
+        return;
+    kst_json_set(
+        crd, "status",
+        kst_json_make(
+            "{'acceptedNames':%J,'conditions':[{'type':'NamesAccepted','status':'True','reason':'NoConflicts','message':'no conflicts found','lastTransitionTime':%s},{'type':'Established','status':'True','reason':'InitialNamesAccepted','message':'the initial names have been accepted','lastTransitionTime':%s}],'storedVersions':['v1']}",
+            kst_json_path(crd, "spec.names"), now, now));
+}
+void kst_managed_update(const struct kst_managed_write *write, const struct kst_json *live,
+                        struct kst_json *object)
+{
+}
+int kst_managed_apply(const struct kst_managed_write *write, const struct kst_json *live,
+                      const struct kst_json *applied, bool force, struct kst_json **out,
+                      struct kst_json *conflicts, struct kst_err **err)
+{
+    *out = live ? kst_patch_merge(live, applied) : kst_json_dup(applied);
+    return 0;
+}
+#include "base/clock.h"
+#include "sandbox/controller.h"
+#include "sandbox/table.h"
+static int64_t nothing(const struct kst_control *c)
+{
+    return KST_NEVER;
+}
+#define P(n)                                        \
+    const struct kst_controller kst_control_##n = { \
+        .name = #n, .buckets = {"none"}, .reconcile = nothing};
+P(deployments) P(replicasets) P(daemonsets) P(jobs) P(cronjobs) P(endpoints) P(disruptions)
