@@ -28,6 +28,11 @@ const struct kst_command kst_commands[] = {
     {"logs", "logs NAME", "show the log of a Run's Job", NULL, kst_cmd_logs},
     {"blueprint", "blueprint (list | show NAME | test [FILE|DIR...])",
      "show blueprints and their parameters; help to write them", NULL, kst_cmd_blueprint},
+    {"sandbox", "sandbox [-- COMMAND...]",
+     "serve a cluster from memory, for trying things out and for tests",
+     "Pods run as processes of this machine, volumes are directories. With a command, it is run\n"
+     "with KUBECONFIG set, and the cluster ends with it.\n",
+     kst_cmd_sandbox},
     {"version", "version", "print the versions of engine, libraries and cluster", NULL,
      kst_cmd_version},
     {"help", "help [COMMAND]", "explain a command", NULL, kst_cmd_show_help},

@@ -37,6 +37,7 @@ struct kst_cmd {
     struct kst_list as_groups;
     bool verbose, help;
     enum kst_output output;
+    int exit_status; /* set by a command that ends with another program's */
 
     struct kst_kube_config *config;
     struct kst_kube *kube;
@@ -76,6 +77,7 @@ int kst_cmd_get(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_describe(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_logs(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_blueprint(struct kst_cmd *cmd, struct kst_err **err);
+int kst_cmd_sandbox(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_version(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_show_help(struct kst_cmd *cmd, struct kst_err **err);
 

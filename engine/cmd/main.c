@@ -78,6 +78,8 @@ static int run_command(struct program *program)
     program->fiber = kst_fiber_spawn(cmd->loop, program->command->name, enter, program);
     rc = kst_fiber_join(program->fiber, &err);
     int status = report(cmd, rc, err);
+    if (rc >= 0 && cmd->exit_status != 0)
+        status = cmd->exit_status;
     if (cmd->kube)
         kst_kube_free(cmd->kube);
     kst_kube_config_free(cmd->config);

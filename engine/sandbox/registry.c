@@ -21,8 +21,8 @@ static char *api_version_of(const char *group, const char *version)
 
 static struct kst_resource *add(struct kst_registry *self)
 {
-    self->resources =
-        kst_realloc(self->resources, (self->count + 1) * sizeof(struct kst_resource *));
+    self->resources = kst_realloc(self->resources,
+                                  (self->count + 1) * sizeof(struct kst_resource *));
     struct kst_resource *resource = kst_calloc(1, sizeof(*resource));
     resource->served = true;
     self->resources[self->count++] = resource;
@@ -76,9 +76,10 @@ struct kst_registry *kst_registry_new(struct kst_store *store)
 
 static void resource_free(struct kst_resource *self)
 {
-    const char *texts[] = {self->group,       self->version,    self->api_version, self->plural,
-                           self->singular,    self->kind,       self->list_kind,   self->stored_as,
-                           self->short_names, self->categories, self->definition_name};
+    const char *texts[] = {self->group,      self->version,        self->api_version,
+                           self->plural,     self->singular,       self->kind,
+                           self->list_kind,  self->stored_as,      self->short_names,
+                           self->categories, self->definition_name};
     for (size_t i = 0; i < KST_ARRAY_LEN(texts); i++)
         free((char *)texts[i]);
     kst_json_free(self->definition);

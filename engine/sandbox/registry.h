@@ -17,10 +17,10 @@ struct kst_store;
 
 enum kst_resource_flags {
     KST_RES_NAMESPACED = 1,
-    KST_RES_STATUS = 2,      /* a status subresource */
-    KST_RES_SCALE = 4,       /* a scale subresource */
-    KST_RES_GENERATION = 8,  /* counts changes of what is not status in metadata.generation */
-    KST_RES_CREATE_ONLY = 16, /* a question that is answered, never stored */
+    KST_RES_STATUS = 2,         /* a status subresource */
+    KST_RES_SCALE = 4,          /* a scale subresource */
+    KST_RES_GENERATION = 8,     /* counts changes of what is not status in metadata.generation */
+    KST_RES_CREATE_ONLY = 16,   /* a question that is answered, never stored */
     KST_RES_NO_COLLECTION = 32, /* cannot be deleted as a collection */
     KST_RES_SHOWS_DELETED = 64, /* a deletion answers with the object */
     KST_RES_CUSTOM = 128,

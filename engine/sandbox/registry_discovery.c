@@ -75,8 +75,7 @@ struct kst_json *kst_registry_groups(const struct kst_registry *self)
 {
     const char *groups[MAX_GROUPS];
     size_t count = groups_of(self, groups);
-    struct kst_json *list =
-        kst_json_make("{'kind':'APIGroupList','apiVersion':'v1','groups':[]}");
+    struct kst_json *list = kst_json_make("{'kind':'APIGroupList','apiVersion':'v1','groups':[]}");
     struct kst_json *entries = kst_json_mut(list, "groups");
     for (size_t i = 0; i < count; i++)
         kst_json_push(entries, group_entry(self, groups[i]));
@@ -123,9 +122,8 @@ static void set_storage_hash(struct kst_json *entry, const struct kst_resource *
     if (resource->flags & (KST_RES_CREATE_ONLY | KST_RES_READ_ONLY))
         return;
     const char *slash = strchr(resource->stored_as, '/');
-    kst_auto_free char *name =
-        slash ? kst_asprintf("%s/%s", resource->stored_as, resource->kind)
-              : kst_asprintf("/%s/%s", resource->stored_as, resource->kind);
+    kst_auto_free char *name = slash ? kst_asprintf("%s/%s", resource->stored_as, resource->kind)
+                                     : kst_asprintf("/%s/%s", resource->stored_as, resource->kind);
     unsigned char hash[KST_SHA256_BYTES];
     kst_hash_sha256(name, strlen(name), hash);
     kst_auto_buf text = KST_BUF_INIT(64);
@@ -136,9 +134,9 @@ static void set_storage_hash(struct kst_json *entry, const struct kst_resource *
 static struct kst_json *entry_of(const char *name, const char *singular, bool namespaced,
                                  const char *kind, const char *verbs)
 {
-    struct kst_json *entry =
-        kst_json_make("{'name':%s,'singularName':%s,'namespaced':%b,'kind':%s,'verbs':[]}", name,
-                      singular, namespaced, kind);
+    struct kst_json *entry = kst_json_make(
+        "{'name':%s,'singularName':%s,'namespaced':%b,'kind':%s,'verbs':[]}", name, singular,
+        namespaced, kind);
     push_list(entry, "verbs", verbs);
     return entry;
 }
@@ -161,9 +159,9 @@ static void push_subresource(struct kst_json *list, const struct kst_resource *r
 static void push_resource(struct kst_json *list, const struct kst_resource *resource)
 {
     bool custom = resource->flags & KST_RES_CUSTOM;
-    struct kst_json *entry =
-        entry_of(resource->plural, custom ? resource->singular : "",
-                 resource->flags & KST_RES_NAMESPACED, resource->kind, verbs_of(resource));
+    struct kst_json *entry = entry_of(resource->plural, custom ? resource->singular : "",
+                                      resource->flags & KST_RES_NAMESPACED, resource->kind,
+                                      verbs_of(resource));
     push_list(entry, "shortNames", resource->short_names);
     push_list(entry, "categories", resource->categories);
     set_storage_hash(entry, resource);
@@ -197,10 +195,10 @@ struct kst_json *kst_registry_resources(const struct kst_registry *self, const c
     }
     if (!api_version)
         return NULL;
-    struct kst_json *document =
-        kst_json_make("{'kind':'APIResourceList','apiVersion':'v1','groupVersion':%s,"
-                      "'resources':%J}",
-                      api_version, list);
+    struct kst_json *document = kst_json_make(
+        "{'kind':'APIResourceList','apiVersion':'v1','groupVersion':%s,"
+        "'resources':%J}",
+        api_version, list);
     if (!*group)
         kst_json_remove(document, "apiVersion"); /* as the real server does for the core group */
     return document;
@@ -256,8 +254,8 @@ static struct kst_json *aggregated_group(const struct kst_registry *self, const 
     for (size_t i = 0; i < count; i++) {
         struct kst_json *version = kst_json_make("{'version':%s,'resources':[]}",
                                                  versions[i]->version);
-        kst_auto_json struct kst_json *plain =
-            kst_registry_resources(self, group, versions[i]->version);
+        kst_auto_json struct kst_json *plain = kst_registry_resources(self, group,
+                                                                      versions[i]->version);
         const struct kst_json *list = kst_json_get(plain, "resources");
         for (const struct kst_json *r = kst_json_first(list); r; r = kst_json_next(r))
             push_aggregated(kst_json_mut(version, "resources"), r, group, versions[i]->version);

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandbox/ask.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/yaml.h"
+#include "sandbox/api.h"
+#include "sandbox/api_internal.h"
+#include "sandbox/httpd.h"
+#include "sandbox/registry.h"
+#include "sandbox/status.h"
+#include "sandbox/table.h"
+
+enum { ANSWER_BYTES = 256 * 1024 * 1024 };
+
+/* ---- Accept ---- */
+
+/* A parameter of a media range: the text after "name=". */
+static bool parameter(struct kst_str range, const char *name, struct kst_str *value)
+{
+    struct kst_str part;
+    kst_str_split(&range, ';', &part);
+    while (kst_str_split(&range, ';', &part)) {
+        part = kst_str_trim(part);
+        size_t len = strlen(name);
+        if (part.len > len && strncmp(part.data, name, len) == 0 && part.data[len] == '=') {
+            *value = (struct kst_str){.data = part.data + len + 1, .len = part.len - len - 1};
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *version_of(struct kst_str range, const char *const *known)
+{
+    struct kst_str value;
+    if (!parameter(range, "v", &value))
+        return NULL;
+    for (size_t i = 0; known[i]; i++)
+        if (kst_str_eq(value, known[i]))
+            return known[i];
+    return NULL;
+}
+
+static bool take_range(struct kst_ask *self, struct kst_str range)
+{
+    static const char *const meta[] = {"v1", "v1beta1", NULL};
+    static const char *const discovery[] = {"v2", "v2beta1", NULL};
+    struct kst_str rest = range, type, as;
+    kst_str_split(&rest, ';', &type);
+    type = kst_str_trim(type);
+    bool yaml = kst_str_eq(type, "application/yaml");
+    if (!yaml && !kst_str_eq(type, "application/json") && !kst_str_eq(type, "application/*") &&
+        !kst_str_eq(type, "*/*"))
+        return false;
+    enum kst_ask_form form = KST_FORM_OBJECT;
+    const char *version = NULL;
+    if (parameter(range, "as", &as)) {
+        bool found = kst_str_eq(as, "APIGroupDiscoveryList");
+        form = kst_str_eq(as, "Table") ? KST_FORM_TABLE
+               : found                 ? KST_FORM_DISCOVERY
+                                       : KST_FORM_METADATA;
+        if (form == KST_FORM_METADATA && !kst_str_eq(as, "PartialObjectMetadata") &&
+            !kst_str_eq(as, "PartialObjectMetadataList"))
+            return false;
+        version = version_of(range, found ? discovery : meta);
+        if (!version)
+            return false;
+    }
+    self->form = form;
+    self->form_version = version;
+    self->yaml = yaml;
+    return true;
+}
+
+bool kst_ask_accept(struct kst_ask *self, const char *accept)
+{
+    self->form = KST_FORM_OBJECT;
+    if (!accept || !*accept)
+        return true;
+    struct kst_str rest = kst_str_of(accept), range;
+    while (kst_str_split(&rest, ',', &range))
+        if (take_range(self, kst_str_trim(range)))
+            return true;
+    return false;
+}
+
+/* ---- the path ---- */
+
+static void cut(struct kst_ask *self, const char *path)
+{
+    self->path = kst_strdup(path);
+    char *at = self->path;
+    while (*at && self->nparts < KST_ASK_PARTS) {
+        while (*at == '/')
+            *at++ = '\0';
+        if (!*at)
+            break;
+        self->parts[self->nparts++] = at;
+        at += strcspn(at, "/");
+    }
+    while (*at) { /* more parts than anything has: nothing is found */
+        self->nparts = KST_ASK_PARTS;
+        at++;
+    }
+}
+
+static const char *verb_of(const struct kst_ask *self)
+{
+    static const struct {
+        const char *method, *one, *many;
+    } verbs[] = {
+        {"GET", "get", "list"},       {"HEAD", "get", "list"},
+        {"POST", "create", "create"}, {"PUT", "update", "update"},
+        {"PATCH", "patch", "patch"},  {"DELETE", "delete", "deletecollection"},
+    };
+    for (size_t i = 0; i < KST_ARRAY_LEN(verbs); i++)
+        if (strcmp(verbs[i].method, self->method) == 0)
+            return *self->name ? verbs[i].one : verbs[i].many;
+    return "";
+}
+
+void kst_ask_path(struct kst_ask *self, const char *path)
+{
+    self->group = self->version = self->plural = self->ns = self->name = self->subresource =
+        self->verb = "";
+    cut(self, path);
+    size_t at = 0, n = self->nparts;
+    const char *const *part = self->parts;
+    if (n >= 3 && strcmp(part[0], "api") == 0) {
+        self->version = part[1];
+        at = 2;
+    } else if (n >= 4 && strcmp(part[0], "apis") == 0) {
+        self->group = part[1];
+        self->version = part[2];
+        at = 3;
+    } else {
+        return;
+    }
+    bool old_watch = strcmp(part[at], "watch") == 0 && n > at + 1; /* the form before ?watch= */
+    at += old_watch;
+    bool core = !*self->group;
+    /* namespaces/NAME and its subresources are about the namespace, all longer ones lie in it. */
+    if (n >= at + 3 && strcmp(part[at], "namespaces") == 0 &&
+        !(core && (strcmp(part[at + 2], "status") == 0 || strcmp(part[at + 2], "finalize") == 0))) {
+        self->ns = part[at + 1];
+        at += 2;
+    }
+    self->plural = part[at];
+    self->name = n > at + 1 ? part[at + 1] : "";
+    self->subresource = n > at + 2 ? part[at + 2] : "";
+    if (n > at + 3)
+        self->plural = ""; /* proxies and the like */
+    if (core && strcmp(self->plural, "namespaces") == 0 && *self->name)
+        self->ns = self->name;
+    self->resource = kst_registry_find(kst_api_registry(self->server->api), self->group,
+                                       self->version, self->plural);
+    self->verb = verb_of(self);
+    if (strcmp(self->method, "GET") == 0 && (old_watch || kst_ask_flag(self, "watch")))
+        self->verb = "watch";
+}
+
+bool kst_ask_flag(const struct kst_ask *self, const char *name)
+{
+    const char *value = kst_httpd_query(self->http, name);
+    return value && (strcmp(value, "true") == 0 || strcmp(value, "1") == 0);
+}
+
+const char *kst_ask_manager(const struct kst_ask *self, char *out, size_t size)
+{
+    const char *given = kst_httpd_query(self->http, "fieldManager");
+    if (given && *given)
+        return given;
+    const char *agent = kst_httpd_header(self->http, "User-Agent");
+    size_t len = agent ? strcspn(agent, "/") : 0;
+    if (len >= size)
+        len = size - 1;
+    memcpy(out, agent ? agent : "", len);
+    out[len] = '\0';
+    return len ? out : "unknown";
+}
+
+/* ---- answers ---- */
+
+void kst_ask_text(struct kst_ask *self, int code, const char *content_type, const char *text,
+                  size_t len)
+{
+    self->code = code;
+    if (self->fault == KST_FAULT_RESET_AFTER)
+        kst_httpd_reset(self->http);
+    else if (self->fault == KST_FAULT_TRUNCATE)
+        kst_httpd_truncate(self->http, code, content_type, text, len);
+    else
+        kst_httpd_reply(self->http, code, content_type, text, len);
+}
+
+void kst_ask_json(struct kst_ask *self, int code, const struct kst_json *value)
+{
+    kst_auto_buf text = KST_BUF_INIT(ANSWER_BYTES);
+    if (self->yaml)
+        kst_yaml_print(value, &text);
+    else
+        kst_json_print(value, KST_JSON_COMPACT, &text);
+    kst_buf_addc(&text, '\n');
+    kst_ask_text(self, code, self->yaml ? "application/yaml" : "application/json", text.data,
+                 text.len);
+}
+
+void kst_ask_status(struct kst_ask *self, struct kst_json *status)
+{
+    int64_t wait = kst_json_path_int(status, "details.retryAfterSeconds", 0);
+    if (wait > 0) {
+        kst_auto_free char *text = kst_asprintf("%lld", (long long)wait);
+        kst_httpd_add_header(self->http, "Retry-After", text);
+    }
+    kst_ask_json(self, kst_status_code(status), status);
+    kst_json_free(status);
+}
+
+struct kst_json *kst_ask_metadata_of(const struct kst_json *object, const char *version)
+{
+    kst_auto_free char *api_version = kst_asprintf("meta.k8s.io/%s", version);
+    return kst_json_make("{'kind':'PartialObjectMetadata','apiVersion':%s,'metadata':%J}",
+                         api_version, kst_json_get(object, "metadata"));
+}
+
+struct kst_json *kst_ask_table(const struct kst_ask *self, const struct kst_json *metadata,
+                               const struct kst_json *const *objects, size_t count, bool no_headers)
+{
+    const char *include = kst_httpd_query(self->http, "includeObject");
+    const struct kst_table_request request = {
+        .group = self->group,
+        .kind = self->resource->kind,
+        .printer_columns = self->resource->columns,
+        .custom = self->resource->flags & KST_RES_CUSTOM,
+        .version = self->form_version,
+        .include_object = include && *include ? include : "Metadata",
+        .no_headers = no_headers,
+        .now_ms = kst_wall_ms(),
+    };
+    return kst_table_make(&request, metadata, objects, count);
+}
+
+void kst_ask_object(struct kst_ask *self, int code, const struct kst_json *object)
+{
+    const char *kind = kst_api_text(object, "kind");
+    kst_auto_json struct kst_json *shown = NULL;
+    if (strcmp(kind, "Status") != 0 && self->resource && self->form == KST_FORM_TABLE)
+        shown = kst_ask_table(self, NULL, &object, 1, false);
+    else if (strcmp(kind, "Status") != 0 && self->form == KST_FORM_METADATA)
+        shown = kst_ask_metadata_of(object, self->form_version);
+    kst_ask_json(self, code, shown ? shown : object);
+}
+
+/* ---- bodies ---- */
+
+static bool is_yaml(const char *type)
+{
+    return type && (strncasecmp(type, "application/yaml", 16) == 0 ||
+                    strncasecmp(type, "application/apply-patch+yaml", 28) == 0);
+}
+
+struct kst_json *kst_ask_body(struct kst_ask *self, struct kst_json **status)
+{
+    const char *type = kst_httpd_header(self->http, "Content-Type");
+    struct kst_str body = kst_httpd_body(self->http);
+    struct kst_json *value = NULL;
+    kst_auto_err struct kst_err *err = NULL;
+    if (kst_httpd_body_too_large(self->http)) {
+        *status = kst_status_failure(413, "RequestEntityTooLarge",
+                                     "Request entity too large: limit is 3145728");
+        return NULL;
+    }
+    int rc = is_yaml(type) ? kst_yaml_parse(body.data, body.len, &value, &err)
+                           : kst_json_parse(body.data, body.len, &value, &err);
+    if (rc == 0)
+        return value;
+    const char *kind = self->resource ? self->resource->kind : "";
+    *status = kst_status_bad_request(
+        "the object provided is unrecognized (must be of type %s): couldn't get version/kind; "
+        "json parse error: %s (%s%.128s)",
+        kind, body.len ? kst_err_message(err) : "unexpected end of JSON input",
+        body.len ? "" : "<empty>", body.data);
+    return NULL;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The scheduler: a Pod gets a node once its claims are bound and its selector fits. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "sandbox/api.h"
+#include "sandbox/api_internal.h"
+#include "sandbox/controller.h"
+#include "sandbox/store.h"
+
+static const char manager[] = "kube-scheduler";
+
+/* Why the Pod cannot be run yet; NULL where it can. The caller frees it. */
+static char *why_not(struct kst_api *api, const struct kst_object *pod,
+                     const struct kst_object *node)
+{
+    const struct kst_json *wanted = kst_json_path(pod->json, "spec.nodeSelector");
+    const struct kst_json *labels = kst_json_path(node->json, "metadata.labels");
+    const struct kst_json *volumes = kst_json_path(pod->json, "spec.volumes");
+    for (const struct kst_json *v = kst_json_first(volumes); v; v = kst_json_next(v)) {
+        const char *name = kst_json_path_str(v, "persistentVolumeClaim.claimName");
+        if (!name)
+            continue;
+        const struct kst_object *claim = kst_api_find(api, "/persistentvolumeclaims", pod->ns,
+                                                      name);
+        if (!claim)
+            return kst_asprintf("persistentvolumeclaim \"%s\" not found", name);
+        if (kst_api_is_deleting(claim->json))
+            return kst_asprintf("persistentvolumeclaim \"%s\" is being deleted", name);
+        if (strcmp(kst_api_text(claim->json, "status.phase"), "Bound") != 0)
+            return kst_strdup("0/1 nodes are available: 1 pod has unbound immediate "
+                              "PersistentVolumeClaims.");
+    }
+    if (wanted && !kst_json_has_all(labels, wanted))
+        return kst_strdup("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity.");
+    if (kst_json_path_true(node->json, "spec.unschedulable"))
+        return kst_strdup("0/1 nodes are available: 1 node(s) were unschedulable.");
+    return NULL;
+}
+
+static void set_condition(struct kst_api *api, const struct kst_object *pod, const char *why)
+{
+    char now[KST_TIME_TEXT];
+    kst_api_now(now);
+    const struct kst_json *old = kst_json_path(pod->json, "status.conditions.0");
+    if (why && old && strcmp(kst_api_text(old, "message"), why) == 0)
+        return;
+    struct kst_json *status = kst_json_dup(kst_json_get(pod->json, "status"));
+    struct kst_json *list = kst_json_array();
+    kst_json_push(list, why ? kst_json_make("{'type':'PodScheduled','status':'False',"
+                                            "'lastProbeTime':null,'lastTransitionTime':%s,"
+                                            "'reason':'Unschedulable','message':%s}",
+                                            now, why)
+                            : kst_json_make("{'type':'PodScheduled','status':'True',"
+                                            "'lastProbeTime':null,'lastTransitionTime':%s}",
+                                            now));
+    kst_json_set(status, "conditions", list);
+    kst_api_set_status(api, "/pods", pod, status, manager);
+}
+
+static void bind(struct kst_api *api, const struct kst_object *pod, const char *node)
+{
+    set_condition(api, pod, NULL);
+    const struct kst_object *live = kst_api_find(api, "/pods", pod->ns, pod->name);
+    if (!live)
+        return;
+    struct kst_json *changed = kst_json_dup(live->json);
+    kst_json_set_str(kst_json_mut(changed, "spec"), "nodeName", node);
+    kst_bucket_put(kst_store_bucket(kst_api_store(api), "/pods"), changed);
+}
+
+static int64_t reconcile(const struct kst_control *control)
+{
+    struct kst_control_list nodes = kst_control_list(control->api, "/nodes", NULL);
+    struct kst_control_list pods = kst_control_list(control->api, "/pods", NULL);
+    for (size_t i = 0; i < pods.count && nodes.count > 0; i++) {
+        const struct kst_object *pod = pods.objects[i];
+        const char *scheduler = kst_api_text(pod->json, "spec.schedulerName");
+        if (*kst_api_text(pod->json, "spec.nodeName") || kst_api_is_deleting(pod->json) ||
+            (*scheduler && strcmp(scheduler, "default-scheduler") != 0))
+            continue;
+        kst_auto_free char *why = why_not(control->api, pod, nodes.objects[0]);
+        if (why)
+            set_condition(control->api, pod, why);
+        else
+            bind(control->api, pod, nodes.objects[0]->name);
+    }
+    kst_control_list_release(&pods);
+    kst_control_list_release(&nodes);
+    return KST_NEVER;
+}
+
+const struct kst_controller kst_control_scheduler = {
+    .name = manager,
+    .buckets = {"/pods", "/persistentvolumeclaims", "/nodes"},
+    .reconcile = reconcile,
+};

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "loop/loop.h"
+#include "sandbox/api.h"
+#include "sandbox/bootstrap.h"
+#include "sandbox/controller.h"
+#include "sandbox/storage.h"
+
+struct kst_sandbox {
+    struct kst_api *api;
+    struct kst_server *server;
+    struct kst_controllers *controllers;
+    char *dir, *kubeconfig;
+    bool own_dir;
+};
+
+static int make_dir(struct kst_sandbox *self, const char *dir, struct kst_err **err)
+{
+    char template[] = "/tmp/kassette-sandbox-XXXXXX";
+    if (!dir) {
+        if (!mkdtemp(template))
+            return kst_err_set(err, KST_E_IO, "a directory in /tmp cannot be made: %s",
+                               strerror(errno));
+        self->dir = kst_strdup(template);
+        self->own_dir = true;
+        return 0;
+    }
+    self->dir = kst_strdup(dir);
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return kst_err_set(err, KST_E_IO, "directory %s cannot be made: %s", dir, strerror(errno));
+    return 0;
+}
+
+/* It holds a token: for its owner alone. */
+static int write_kubeconfig(struct kst_sandbox *self, struct kst_err **err)
+{
+    self->kubeconfig = kst_asprintf("%s/kubeconfig", self->dir);
+    kst_auto_free char *text = kst_server_kubeconfig(self->server);
+    int fd = open(self->kubeconfig, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ssize_t wrote = fd >= 0 ? write(fd, text, strlen(text)) : -1;
+    if (fd >= 0)
+        close(fd);
+    if (wrote == (ssize_t)strlen(text))
+        return 0;
+    return kst_err_set(err, KST_E_IO, "%s cannot be written: %s", self->kubeconfig,
+                       strerror(errno));
+}
+
+int kst_sandbox_new(struct kst_loop *loop, const struct kst_sandbox_options *options,
+                    struct kst_sandbox **out, struct kst_err **err)
+{
+    struct kst_sandbox *self = kst_calloc(1, sizeof(*self));
+    self->api = kst_api_new();
+    int rc = make_dir(self, options->dir, err);
+    if (rc == 0)
+        rc = kst_server_new(loop, self->api, &options->server, &self->server, err);
+    if (rc == 0) {
+        kst_bootstrap(self->api);
+        self->controllers = kst_controllers_start(loop, self->api, self->server);
+        rc = write_kubeconfig(self, err);
+    }
+    if (rc < 0) {
+        kst_sandbox_free(self);
+        return rc;
+    }
+    *out = self;
+    return 0;
+}
+
+void kst_sandbox_free(struct kst_sandbox *self)
+{
+    if (!self)
+        return;
+    if (self->server)
+        kst_server_stop(self->server);
+    kst_controllers_stop(self->controllers);
+    kst_server_free(self->server);
+    kst_api_free(self->api);
+    if (self->kubeconfig)
+        unlink(self->kubeconfig);
+    if (self->own_dir)
+        kst_storage_remove(self->dir, NULL);
+    free(self->kubeconfig);
+    free(self->dir);
+    free(self);
+}
+
+struct kst_api *kst_sandbox_api(const struct kst_sandbox *self)
+{
+    return self->api;
+}
+
+const char *kst_sandbox_url(const struct kst_sandbox *self)
+{
+    return kst_server_url(self->server);
+}
+
+const char *kst_sandbox_kubeconfig(const struct kst_sandbox *self)
+{
+    return self->kubeconfig;
+}
+
+bool kst_sandbox_is_idle(const struct kst_sandbox *self)
+{
+    return kst_controllers_are_idle(self->controllers);
+}

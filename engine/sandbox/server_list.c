@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lists: all at once or in pages, as they were at one version. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "sandbox/api.h"
+#include "sandbox/ask.h"
+#include "sandbox/httpd.h"
+#include "sandbox/registry.h"
+#include "sandbox/select.h"
+#include "sandbox/status.h"
+#include "sandbox/store.h"
+
+enum { LIST_BYTES = 512 * 1024 * 1024, TOKEN_BYTES = 2048 };
+
+struct page {
+    int64_t version; /* of the whole list */
+    long long limit; /* 0: none */
+    char *after;     /* "namespace/name" that the page before ended with; NULL: the first page */
+    struct kst_object **objects;
+    size_t count;
+    size_t first, end, left; /* of what is selected */
+};
+
+static void page_release(struct page *self)
+{
+    kst_objects_free(self->objects, self->count);
+    free(self->after);
+}
+
+/* ---- continue tokens: {"v","rv","start"} in base64 ---- */
+
+static char *token_make(int64_t version, const struct kst_object *last)
+{
+    kst_auto_free char *start = kst_asprintf("%s/%s", last->ns, last->name);
+    kst_auto_json struct kst_json *token = kst_json_make(
+        "{'v':'meta.k8s.io/v1','rv':%L,'start':%s}", version, start);
+    kst_auto_free char *text = kst_json_text(token);
+    struct kst_buf out = KST_BUF_INIT(TOKEN_BYTES);
+    kst_base64_encode(&out, text, strlen(text));
+    return kst_buf_take(&out);
+}
+
+static struct kst_json *token_read(const char *text, struct page *page)
+{
+    kst_auto_buf plain = KST_BUF_INIT(TOKEN_BYTES);
+    kst_auto_json struct kst_json *token = NULL;
+    kst_auto_err struct kst_err *err = NULL;
+    if (kst_base64_decode(&plain, kst_str_of(text), true) < 0 ||
+        kst_json_parse(plain.data, plain.len, &token, &err) < 0 ||
+        !kst_json_path_str(token, "start") || kst_json_path_int(token, "rv", 0) <= 0)
+        return kst_status_bad_request("invalid continue token: continue key is not valid: %s",
+                                      err ? kst_err_message(err) : "it is none of this server's");
+    page->version = kst_json_path_int(token, "rv", 0);
+    page->after = kst_strdup(kst_json_path_str(token, "start"));
+    return NULL;
+}
+
+/* ---- which version ---- */
+
+static struct kst_json *too_large(int64_t asked, int64_t have)
+{
+    struct kst_json *status = kst_status_failure(504, "Timeout",
+                                                 "Timeout: Too large resource version: %" PRId64
+                                                 ", current: %" PRId64,
+                                                 asked, have);
+    kst_json_set(status, "details",
+                 kst_json_make("{'causes':[{'reason':'ResourceVersionTooLarge','message':"
+                               "'Too large resource version'}],'retryAfterSeconds':1}"));
+    return status;
+}
+
+static struct kst_json *choose_version(struct kst_ask *ask, struct page *page)
+{
+    struct kst_store *store = kst_api_store(ask->server->api);
+    const char *version = kst_httpd_query(ask->http, "resourceVersion");
+    const char *match = kst_httpd_query(ask->http, "resourceVersionMatch");
+    long long asked = 0;
+    page->version = kst_store_version(store);
+    if (match && *match && !(version && *version))
+        return kst_status_failure(422, "Invalid",
+                                  "resourceVersionMatch: Forbidden: resourceVersionMatch is "
+                                  "forbidden unless resourceVersion is provided");
+    if (!version || !*version)
+        return NULL;
+    if (!kst_parse_int(version, &asked) || asked < 0)
+        return kst_status_internal("resourceVersion: Invalid value: \"%s\": strconv.ParseUint: "
+                                   "parsing \"%s\": invalid syntax",
+                                   version, version);
+    if (asked > page->version)
+        return too_large(asked, page->version);
+    bool exact = match && strcmp(match, "Exact") == 0;
+    /* A page at a version means that very one; everything else is served with what is newer. */
+    if (exact || (asked > 0 && page->limit > 0 && !(match && *match)))
+        page->version = asked;
+    return NULL;
+}
+
+static struct kst_json *read_page(struct kst_ask *ask, struct page *page)
+{
+    const char *limit = kst_httpd_query(ask->http, "limit");
+    const char *token = kst_httpd_query(ask->http, "continue");
+    if (limit && *limit && (!kst_parse_int(limit, &page->limit) || page->limit < 0))
+        return kst_status_bad_request("strconv.ParseInt: parsing \"%s\": invalid syntax", limit);
+    struct kst_json *status = choose_version(ask, page);
+    if (!status && token && *token) {
+        const char *version = kst_httpd_query(ask->http, "resourceVersion");
+        if (version && *version && strcmp(version, "0") != 0)
+            status = kst_status_bad_request(
+                "specifying resource version is not allowed when using continue");
+        if (!status)
+            status = token_read(token, page);
+    }
+    if (status)
+        return status;
+    if (kst_bucket_snapshot(ask->resource->bucket, page->version, &page->objects, &page->count))
+        return NULL;
+    return kst_status_expired("The provided continue parameter is too old to display a consistent "
+                              "list result. You can start a new list without the continue "
+                              "parameter, or use the continue token in this response to retrieve "
+                              "the remainder of the results. Continuing with the provided token "
+                              "results in an inconsistent list - objects that were created, "
+                              "modified, or deleted between the time the first chunk was returned "
+                              "and now may show up in the list.");
+}
+
+/* Keeps what is selected and not before the page; `end` is where the page ends. */
+static void select_page(struct page *page, const struct kst_select *select)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < page->count; i++) {
+        struct kst_object *object = page->objects[i];
+        bool in = kst_select_has(select, object);
+        if (in && page->after) {
+            size_t ns_len = strcspn(page->after, "/");
+            kst_auto_free char *ns = kst_strndup(page->after, ns_len);
+            int order = strcmp(object->ns, ns);
+            in = order > 0 || (order == 0 && strcmp(object->name, page->after + ns_len + 1) > 0);
+        }
+        if (in)
+            page->objects[kept++] = object;
+        else
+            kst_object_unref(object);
+    }
+    page->count = kept;
+    page->end = page->limit > 0 && (size_t)page->limit < kept ? (size_t)page->limit : kept;
+    page->left = kept - page->end;
+}
+
+/* ---- printing ---- */
+
+static struct kst_json *list_metadata(const struct page *page, const struct kst_select *select)
+{
+    struct kst_json *metadata = kst_json_object();
+    kst_auto_free char *version = kst_asprintf("%" PRId64, page->version);
+    kst_json_set_str(metadata, "resourceVersion", version);
+    if (page->left > 0) {
+        kst_auto_free char *token = token_make(page->version, page->objects[page->end - 1]);
+        kst_json_set_str(metadata, "continue", token);
+        /* With a selector the real server does not count what is left. */
+        if (!select->labels && select->nfields == 0)
+            kst_json_set_int(metadata, "remainingItemCount", (int64_t)page->left);
+    }
+    return metadata;
+}
+
+/* One item: built-in kinds come without their type, which the list tells. */
+static void print_item(struct kst_buf *out, const struct kst_resource *resource,
+                       const struct kst_json *object)
+{
+    bool typed = resource->flags & KST_RES_CUSTOM, first = true;
+    kst_buf_addc(out, '{');
+    for (const struct kst_json *e = kst_json_first(object); e; e = kst_json_next(e)) {
+        const char *key = kst_json_key(e);
+        bool version = strcmp(key, "apiVersion") == 0;
+        if (!typed && (version || strcmp(key, "kind") == 0))
+            continue;
+        kst_auto_json struct kst_json *name = kst_json_from_str(key);
+        kst_buf_adds(out, first ? "" : ",");
+        first = false;
+        kst_json_print(name, KST_JSON_COMPACT, out);
+        kst_buf_addc(out, ':');
+        if (version)
+            kst_buf_addf(out, "\"%s\"", resource->api_version);
+        else
+            kst_json_print(e, KST_JSON_COMPACT, out);
+    }
+    kst_buf_addc(out, '}');
+}
+
+static void reply_objects(struct kst_ask *ask, const struct page *page,
+                          const struct kst_json *metadata)
+{
+    const struct kst_resource *resource = ask->resource;
+    bool partial = ask->form == KST_FORM_METADATA;
+    kst_auto_buf out = KST_BUF_INIT(LIST_BYTES);
+    kst_buf_addf(&out, "{\"kind\":\"%s\",\"apiVersion\":\"%s%s\",\"metadata\":",
+                 partial ? "PartialObjectMetadataList" : resource->list_kind,
+                 partial ? "meta.k8s.io/" : "",
+                 partial ? ask->form_version : resource->api_version);
+    kst_json_print(metadata, KST_JSON_COMPACT, &out);
+    kst_buf_adds(&out, ",\"items\":[");
+    for (size_t i = 0; i < page->end; i++) {
+        const struct kst_json *object = page->objects[i]->json;
+        kst_buf_adds(&out, i ? "," : "");
+        if (partial) {
+            kst_auto_json struct kst_json *item = kst_ask_metadata_of(object, ask->form_version);
+            kst_json_print(item, KST_JSON_COMPACT, &out);
+        } else {
+            print_item(&out, resource, object);
+        }
+    }
+    kst_buf_adds(&out, "]}\n");
+    kst_ask_text(ask, 200, "application/json", out.data, out.len);
+}
+
+static void reply_page(struct kst_ask *ask, const struct page *page,
+                       const struct kst_select *select)
+{
+    kst_auto_json struct kst_json *metadata = list_metadata(page, select);
+    if (ask->form != KST_FORM_TABLE) {
+        reply_objects(ask, page, metadata);
+        return;
+    }
+    kst_auto_free const struct kst_json **objects = kst_malloc((page->end + 1) *
+                                                               sizeof(const struct kst_json *));
+    for (size_t i = 0; i < page->end; i++)
+        objects[i] = page->objects[i]->json;
+    kst_auto_json struct kst_json *table = kst_ask_table(ask, metadata, objects, page->end, false);
+    kst_ask_json(ask, 200, table);
+}
+
+void kst_serve_list(struct kst_ask *ask)
+{
+    struct page page = {0};
+    struct kst_select select;
+    struct kst_json *status = kst_select_init(&select, ask->resource, ask->ns,
+                                              kst_httpd_query(ask->http, "labelSelector"),
+                                              kst_httpd_query(ask->http, "fieldSelector"));
+    if (status) {
+        kst_ask_status(ask, status);
+        return;
+    }
+    status = read_page(ask, &page);
+    if (status) {
+        kst_ask_status(ask, status);
+    } else {
+        select_page(&page, &select);
+        reply_page(ask, &page, &select);
+    }
+    page_release(&page);
+    kst_select_release(&select);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is no resource: discovery, the version, health, and as much OpenAPI as kubectl needs. */
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "sandbox/api.h"
+#include "sandbox/ask.h"
+#include "sandbox/httpd.h"
+#include "sandbox/openapi.h"
+#include "sandbox/registry.h"
+#include "sandbox/status.h"
+
+static bool is(const struct kst_ask *ask, size_t part, const char *text)
+{
+    return part < ask->nparts && strcmp(ask->parts[part], text) == 0;
+}
+
+static void reply(struct kst_ask *ask, struct kst_json *document)
+{
+    if (document)
+        kst_ask_json(ask, 200, document);
+    else
+        kst_ask_text(ask, 404, "text/plain; charset=utf-8", "404 page not found\n", 19);
+    kst_json_free(document);
+}
+
+static void reply_aggregated(struct kst_ask *ask, bool core)
+{
+    kst_auto_json struct kst_json *document = kst_registry_aggregated(
+        kst_api_registry(ask->server->api), core, ask->form_version);
+    kst_auto_buf text = KST_BUF_INIT(16 * 1024 * 1024);
+    kst_auto_free char *type = kst_asprintf(
+        "application/json;g=apidiscovery.k8s.io;v=%s;as=APIGroupDiscoveryList", ask->form_version);
+    kst_json_print(document, KST_JSON_COMPACT, &text);
+    kst_ask_text(ask, 200, type, text.data, text.len);
+}
+
+static struct kst_json *version(void)
+{
+    return kst_json_make("{'major':'1','minor':'20','gitVersion':'v1.20.2+kassette-sandbox',"
+                         "'gitCommit':'','gitTreeState':'','buildDate':'1970-01-01T00:00:00Z',"
+                         "'goVersion':'','compiler':'','platform':'linux'}");
+}
+
+/* The real server lists what there is where a path is not known. */
+static void reply_paths(struct kst_ask *ask, int code)
+{
+    kst_auto_json struct kst_json *document = kst_json_make(
+        "{'paths':['/api','/api/v1','/apis','/healthz','/livez','/openapi/v2',"
+        "'/readyz','/version']}");
+    kst_ask_json(ask, code, document);
+}
+
+static void serve_discovery(struct kst_ask *ask)
+{
+    const struct kst_registry *registry = kst_api_registry(ask->server->api);
+    bool core = is(ask, 0, "api");
+    if (ask->nparts == 1 && ask->form == KST_FORM_DISCOVERY)
+        reply_aggregated(ask, core);
+    else if (ask->nparts == 1)
+        reply(ask, core ? kst_registry_core_versions() : kst_registry_groups(registry));
+    else if (core && ask->nparts == 2)
+        reply(ask, kst_registry_resources(registry, "", ask->parts[1]));
+    else if (!core && ask->nparts == 2)
+        reply(ask, kst_registry_group(registry, ask->parts[1]));
+    else
+        reply(ask, core ? NULL : kst_registry_resources(registry, ask->parts[1], ask->parts[2]));
+}
+
+static void serve_openapi(struct kst_ask *ask)
+{
+    const char *accept = kst_httpd_header(ask->http, "Accept");
+    kst_auto_buf text = KST_BUF_INIT(32 * 1024 * 1024);
+    if (accept && strstr(accept, "com.github.proto-openapi.spec.v2")) {
+        kst_openapi_protobuf(kst_api_registry(ask->server->api), &text);
+        kst_ask_text(ask, 200, "application/octet-stream", text.data, text.len);
+        return;
+    }
+    kst_auto_json struct kst_json *document = kst_json_make(
+        "{'swagger':'2.0','info':{'title':'Kassette sandbox','version':'v1.20.2'},"
+        "'paths':{},'definitions':{}}");
+    kst_ask_json(ask, 200, document);
+}
+
+void kst_serve_meta(struct kst_ask *ask)
+{
+    bool reads = strcmp(ask->method, "GET") == 0 || strcmp(ask->method, "HEAD") == 0;
+    if (!reads)
+        kst_ask_status(ask, kst_status_no_method());
+    else if (ask->nparts == 0)
+        reply_paths(ask, 200);
+    else if (is(ask, 0, "api") || is(ask, 0, "apis"))
+        serve_discovery(ask);
+    else if (is(ask, 0, "version") && ask->nparts == 1)
+        reply(ask, version());
+    else if (is(ask, 0, "healthz") || is(ask, 0, "livez") || is(ask, 0, "readyz"))
+        kst_ask_text(ask, 200, "text/plain; charset=utf-8", "ok", 2);
+    else if (is(ask, 0, "openapi") && is(ask, 1, "v2"))
+        serve_openapi(ask);
+    else
+        reply_paths(ask, 404);
+}
