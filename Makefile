@@ -53,9 +53,10 @@ library := $(B)/libkassette.a
 program := $(B)/kassette
 headers := $(sort $(wildcard engine/*/*.h tests/*/*.h tests/*/*/*.h))
 
-# Compiled into the binary: the standard library and the blueprints (engine/lua/embedded.h).
+# Compiled into the binary: the standard library, the blueprints, and the images of the sandbox
+# (engine/lua/embedded.h).
 embedded_sources := $(sort $(shell find lua -name '*.lua' ! -path 'lua/types/*' 2>/dev/null; \
-	find blueprints -name blueprint.lua 2>/dev/null))
+	find blueprints -name blueprint.lua 2>/dev/null; find engine/sandbox/images -type f))
 embedded_objects := $(B)/generated/embedded.o
 
 # tests/unit/test_*.c are programs; the other files there are helpers that all of them may use.

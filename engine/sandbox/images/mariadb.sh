@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makes a database in an empty data directory, then becomes the server. InnoDB's redo log and the
 # binary log go to /var/lib/mysql-log where a volume is mounted there. Arguments go to the server.
+# It is the entrypoint of the test cluster's image and of the sandbox; an ordinary user, who can
+# become nobody else, runs the server as himself.
 set -eu
 
 data=/var/lib/mysql
@@ -9,13 +11,20 @@ log=/var/lib/mysql-log
 socket=/run/mysqld/mysqld.sock
 
 mkdir -p "$data" /run/mysqld
-set -- --no-defaults --user=mysql --datadir="$data" --socket="$socket" \
+if [ "$(id -u)" = 0 ]; then
+    user=mysql
+    own() { chown mysql:mysql "$@"; }
+else
+    user=$(id -un 2>/dev/null || id -u)
+    own() { :; }
+fi
+set -- --no-defaults --user="$user" --datadir="$data" --socket="$socket" \
     --pid-file=/run/mysqld/mysqld.pid --bind-address=0.0.0.0 --innodb-log-file-size=48M "$@"
 if mountpoint -q "$log"; then
-    chown mysql:mysql "$log"
+    own "$log"
     set -- "$@" --innodb-log-group-home-dir="$log" --log-bin="$log/binlog" --server-id=1
 fi
-chown mysql:mysql "$data" /run/mysqld
+own "$data" /run/mysqld
 
 # The mark goes last: while it is there, what lies beside it is what an interrupted start left.
 if [ -e "$data/.unfinished" ] || [ ! -d "$data/mysql" ]; then
