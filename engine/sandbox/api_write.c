@@ -308,6 +308,9 @@ static struct kst_json *prepare_create(struct kst_api *self, const struct kst_ap
     if (is_custom(call->resource) && (call->resource->flags & KST_RES_STATUS))
         kst_json_remove(object, "status");
     complete(call->resource, object);
+    /* What admission adds belongs to nobody, as on the server. */
+    if (!applied)
+        manage(call, NULL, object);
     status = kst_admit_create(self, call, object);
     if (!status)
         status = validate(call->resource, NULL, object);
@@ -317,8 +320,6 @@ static struct kst_json *prepare_create(struct kst_api *self, const struct kst_ap
     if (kst_bucket_get(call->resource->bucket, kst_api_text(object, "metadata.namespace"), name))
         return kst_status_exists(call->resource, name);
     count_generation(call, NULL, object);
-    if (!applied)
-        manage(call, NULL, object);
     return NULL;
 }
 
@@ -442,6 +443,8 @@ static struct kst_json *change(struct kst_api *self, const struct kst_api_call *
     keep_system_fields(live->json, object);
     object = merge_status(call->resource, status_only, live->json, object);
     complete(call->resource, object);
+    if (!applied)
+        manage(call, live->json, object);
     struct kst_json *status = status_only ? NULL : kst_admit_update(self, call, live->json, object);
     if (!status)
         status = validate(call->resource, live->json, object);
@@ -450,8 +453,6 @@ static struct kst_json *change(struct kst_api *self, const struct kst_api_call *
         return status;
     }
     count_generation(call, live->json, object);
-    if (!applied)
-        manage(call, live->json, object);
     return kst_api_write(self, call, live, object, out);
 }
 
@@ -514,12 +515,17 @@ struct kst_json *kst_api_update(struct kst_api *self, const struct kst_api_call 
 
 /* ---- patch ---- */
 
-static struct kst_json *refuse_patch(const struct kst_api_call *call, int rc,
-                                     const struct kst_err *err)
+static struct kst_json *refuse_patch(int rc, const struct kst_err *err)
 {
+    const char *message = kst_err_message(err);
     if (rc == KST_E_PARSE)
-        return kst_status_bad_request("%s", kst_err_message(err));
-    struct kst_json *status = kst_status_failure(422, "Invalid", "%s", kst_err_message(err));
+        return kst_status_bad_request("%s", message);
+    if (rc == KST_E_SERVER)
+        return kst_status_internal("%s", message);
+    if (rc == KST_E_LIMIT)
+        return kst_status_failure(413, "RequestEntityTooLarge", "Request entity too large: %s",
+                                  message);
+    struct kst_json *status = kst_status_failure(422, "Invalid", "%s", message);
     kst_json_set(status, "details", kst_json_object());
     return status;
 }
@@ -552,7 +558,7 @@ static struct kst_json *patched(const struct kst_api_call *call, enum kst_api_pa
         rc = kst_patch_strategic(call->resource->group, call->resource->kind, live, patch, out,
                                  &err);
     if (rc < 0)
-        return refuse_patch(call, rc, err);
+        return refuse_patch(rc, err);
     if (kst_json_type(*out) != KST_JSON_OBJECT) {
         kst_json_free(*out);
         *out = NULL;
@@ -573,31 +579,14 @@ static struct kst_json *patch_scale(struct kst_api *self, const struct kst_api_c
 
 /* ---- server-side apply ---- */
 
-static struct kst_json *conflict_status(const struct kst_json *conflicts)
+static struct kst_json *conflict_status(const struct kst_json *conflicts,
+                                        const struct kst_err *err)
 {
-    const struct kst_json *first = kst_json_at(conflicts, 0);
-    size_t count = kst_json_len(conflicts);
     struct kst_json *causes = kst_json_array();
-    kst_auto_free char *text = kst_strdup("");
-    for (const struct kst_json *c = kst_json_first(conflicts); c; c = kst_json_next(c)) {
-        kst_cause_add(causes, "FieldManagerConflict", kst_json_path_str(c, "field"),
-                      "conflict with \"%s\" using %s", kst_json_path_str(c, "manager"),
-                      kst_json_path_str(c, "api_version"));
-        char *longer = kst_asprintf("%s\n- %s", text, kst_json_path_str(c, "field"));
-        free(text);
-        text = longer;
-    }
-    kst_auto_free char *what = count == 1
-                                   ? kst_asprintf("conflict with \"%s\" using %s: %s",
-                                                  kst_json_path_str(first, "manager"),
-                                                  kst_json_path_str(first, "api_version"),
-                                                  kst_json_path_str(first, "field"))
-                                   : kst_asprintf("conflicts with \"%s\" using %s:%s",
-                                                  kst_json_path_str(first, "manager"),
-                                                  kst_json_path_str(first, "api_version"), text);
-    struct kst_json *status = kst_status_failure(409, "Conflict",
-                                                 "Apply failed with %zu conflict%s: %s", count,
-                                                 count == 1 ? "" : "s", what);
+    for (const struct kst_json *c = kst_json_first(conflicts); c; c = kst_json_next(c))
+        kst_cause_add(causes, "FieldManagerConflict", kst_json_path_str(c, "field"), "%s",
+                      kst_json_path_str(c, "message"));
+    struct kst_json *status = kst_status_failure(409, "Conflict", "%s", kst_err_message(err));
     struct kst_json *details = kst_json_object();
     kst_json_set(details, "causes", causes);
     kst_json_set(status, "details", details);
@@ -633,9 +622,9 @@ static struct kst_json *apply(struct kst_api *self, const struct kst_api_call *c
                                             .schema = call->resource->schema};
     int rc = kst_managed_apply(&write, shown, wanted, force, &merged, conflicts, &err);
     if (rc == KST_E_CONFLICT)
-        return conflict_status(conflicts);
+        return conflict_status(conflicts, err);
     if (rc < 0)
-        return kst_status_bad_request("%s", kst_err_message(err));
+        return refuse_patch(rc, err);
     if (live)
         return change(self, call, live, kst_take(merged), true, out);
     *created = true;

@@ -36,6 +36,7 @@ static const struct kst_field fields[] = {
     {"apps/ReplicaSet", "status", "Conditions", NULL, NULL},
     {"apps/DaemonSet", "spec", "Workload", NULL, NULL},
     {"apps/DaemonSet", "status", "Conditions", NULL, NULL},
+    {"apps/ControllerRevision", "data", NULL, NULL, "atomic"},
     {"apps/StatefulSet", "spec", "Workload", NULL, NULL},
     {"apps/StatefulSet", "status", "Conditions", NULL, NULL},
     {"batch/Job", "spec", "Workload", NULL, NULL},
@@ -93,7 +94,7 @@ static const struct kst_field fields[] = {
     {"/Secret", "stringData", STRINGS, NULL, NULL},
     {"/Service", "spec", "ServiceSpec", NULL, NULL},
     {"/Service", "status", "Conditions", NULL, NULL},
-    {"ServiceSpec", "ports", NULL, "port", "port protocol"},
+    {"ServiceSpec", "ports", NULL, "port", "port protocol!"},
     {"ServiceSpec", "selector", STRINGS, NULL, NULL},
     {"/ServiceAccount", "secrets", NULL, "name", "name"},
     {"/Namespace", "status", "Conditions", NULL, NULL},
@@ -195,4 +196,15 @@ const struct kst_field *kst_fields_find(const char *type, const char *name)
     }
     bool is_kind = type && strchr(type, '/');
     return is_kind && name && strcmp(name, "metadata") == 0 ? &fields[0] : NULL;
+}
+
+const char *kst_fields_entries(const char *type)
+{
+    static const char *const entries[] = {KST_FIELDS_STRING, KST_FIELDS_QUANTITY};
+    static const char *const maps[] = {STRINGS, QUANTITIES};
+    for (size_t i = 0; type && i < KST_ARRAY_LEN(maps); i++) {
+        if (strcmp(type, maps[i]) == 0)
+            return entries[i];
+    }
+    return NULL;
 }

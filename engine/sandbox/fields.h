@@ -22,7 +22,9 @@ struct kst_field {
                    set of scalars, "atomic" for an object that is one value; NULL otherwise */
 };
 
-/* Types of maps: of strings, and of quantities. Their keys are the user's, not fields. */
+/* A type in braces is that of a map whose keys are the user's, not fields: of its entries. */
+#define KST_FIELDS_STRING     "string"
+#define KST_FIELDS_QUANTITY   "quantity"
 #define KST_FIELDS_STRINGS    "{string}"
 #define KST_FIELDS_QUANTITIES "{quantity}"
 
@@ -32,5 +34,10 @@ const char *kst_fields_root(const char *group, const char *kind);
 /* The field `name` of an object of `type`, or NULL where there is nothing to know; `type` may be
  * NULL. */
 const struct kst_field *kst_fields_find(const char *type, const char *name);
+/* The type of the entries of a map (without the braces), or NULL for another type. */
+const char *kst_fields_entries(const char *type);
+/* The fields that an object of this kind always has, with their empty values: they are part of the
+ * API's Go types and are not omitted when empty. A template for kst_json_make(), or NULL. */
+const char *kst_fields_zero(const char *group, const char *kind);
 
 #endif

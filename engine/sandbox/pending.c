@@ -3,10 +3,7 @@
 #include "sandbox/builtin.h"
 #include "sandbox/pending.h"
 #include "sandbox/crd.h"
-#include "sandbox/managed.h"
-#include "sandbox/patch.h"
 #include "sandbox/schema.h"
-#include "sandbox/strategic.h"
 #include <stdio.h>
 void kst_builtin_validate(const char *group, const char *kind, const struct kst_json *object,
                           const struct kst_json *old, struct kst_json *causes)
@@ -48,17 +45,6 @@ void kst_crd_set_established(struct kst_json *crd, const char *now)
         kst_json_make(
             "{'acceptedNames':%J,'conditions':[{'type':'NamesAccepted','status':'True','reason':'NoConflicts','message':'no conflicts found','lastTransitionTime':%s},{'type':'Established','status':'True','reason':'InitialNamesAccepted','message':'the initial names have been accepted','lastTransitionTime':%s}],'storedVersions':['v1']}",
             kst_json_path(crd, "spec.names"), now, now));
-}
-void kst_managed_update(const struct kst_managed_write *write, const struct kst_json *live,
-                        struct kst_json *object)
-{
-}
-int kst_managed_apply(const struct kst_managed_write *write, const struct kst_json *live,
-                      const struct kst_json *applied, bool force, struct kst_json **out,
-                      struct kst_json *conflicts, struct kst_err **err)
-{
-    *out = live ? kst_patch_merge(live, applied) : kst_json_dup(applied);
-    return 0;
 }
 #include "base/clock.h"
 #include "sandbox/controller.h"

@@ -397,7 +397,7 @@ static void test_fields(void **state)
         {"apps", "StatefulSet", "spec volumeClaimTemplates metadata finalizers", "", "set"},
         {"apps", "Deployment", "spec selector", NULL, "atomic"},
         {"batch", "CronJob", "spec jobTemplate spec template spec volumes", "name", "name"},
-        {"", "Service", "spec ports", "port", "port protocol"},
+        {"", "Service", "spec ports", "port", "port protocol!"},
         {"", "Service", "status conditions", "type", "type"},
         {"certificates.k8s.io", "CertificateSigningRequest", "status conditions", NULL, "type"},
         {"storage.k8s.io", "CSIDriver", "spec volumeLifecycleModes", NULL, "set"},
