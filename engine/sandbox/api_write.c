@@ -579,8 +579,7 @@ static struct kst_json *patch_scale(struct kst_api *self, const struct kst_api_c
 
 /* ---- server-side apply ---- */
 
-static struct kst_json *conflict_status(const struct kst_json *conflicts,
-                                        const struct kst_err *err)
+static struct kst_json *conflict_status(const struct kst_json *conflicts, const struct kst_err *err)
 {
     struct kst_json *causes = kst_json_array();
     for (const struct kst_json *c = kst_json_first(conflicts); c; c = kst_json_next(c))

@@ -191,8 +191,10 @@ const char *kst_fields_root(const char *group, const char *kind)
 const struct kst_field *kst_fields_find(const char *type, const char *name)
 {
     for (size_t i = 0; type && name && i < KST_ARRAY_LEN(fields); i++) {
-        if (strcmp(fields[i].type, type) == 0 && strcmp(fields[i].name, name) == 0)
-            return &fields[i];
+        const struct kst_field *field = &fields[i];
+        if (field->name[0] == name[0] && strcmp(field->name, name) == 0 &&
+            strcmp(field->type, type) == 0)
+            return field;
     }
     bool is_kind = type && strchr(type, '/');
     return is_kind && name && strcmp(name, "metadata") == 0 ? &fields[0] : NULL;

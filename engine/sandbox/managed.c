@@ -311,7 +311,12 @@ static int check_configuration(const struct kst_managed_write *write, const stru
     const struct kst_json *entries = entries_in(applied);
     if (entries && kst_json_type(entries) != KST_JSON_NULL)
         return kst_err_set(err, KST_E_PARSE, "metadata.managedFields must be nil");
+    const struct kst_json *metadata = kst_json_get(applied, "metadata");
     int rc = kst_typed_check(typed, applied, err);
+    if (rc == 0 && metadata && kst_json_type(metadata) != KST_JSON_OBJECT) {
+        kst_auto_free char *found = kst_json_text(metadata);
+        rc = kst_err_set(err, KST_E_SERVER, ".metadata: expected map, got &{%.100s}", found);
+    }
     return kst_err_wrap(err, rc, "failed to create typed patch object");
 }
 

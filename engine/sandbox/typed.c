@@ -11,7 +11,8 @@
 #include "sandbox/fieldset.h"
 #include "sandbox/typed_shape.h"
 
-enum { PATH_DEPTH = KST_JSON_DEPTH + 2, PATH_BYTES = 1 << 16 };
+/* Deeper fields are not tracked: what tells of them must be readable JSON itself. */
+enum { PATH_DEPTH = KST_JSON_DEPTH - 8, PATH_BYTES = 1 << 16 };
 
 struct kst_typed kst_typed_of(const char *group, const char *kind, const struct kst_json *schema)
 {
@@ -290,6 +291,8 @@ static bool is_open(struct kst_shape shape, const struct kst_json *value)
 static void compare(struct kst_shape shape, const struct kst_json *old,
                     const struct kst_json *changed, struct comparing *self)
 {
+    if (old && changed && kst_json_equal(old, changed))
+        return;
     bool open_old = is_open(shape, old), open_changed = is_open(shape, changed);
     if (open_old || open_changed) {
         compare_maps(shape, old, changed, self);
@@ -302,7 +305,7 @@ static void compare(struct kst_shape shape, const struct kst_json *old,
         add_path(self->changes->added, &self->path);
     else if (!changed)
         add_path(self->changes->removed, &self->path);
-    else if (open_old || open_changed ? !same_kind : !kst_json_equal(old, changed))
+    else if (!same_kind || (!open_old && !open_changed))
         add_path(self->changes->modified, &self->path);
 }
 
