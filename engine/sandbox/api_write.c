@@ -361,15 +361,26 @@ static bool put_creates(const struct kst_resource *resource)
     return false;
 }
 
-static struct kst_json *check_preconditions(const struct kst_api_call *call,
-                                            const struct kst_object *live,
-                                            const struct kst_json *object, bool patched)
+static struct kst_json *check_name(const struct kst_api_call *call, const char *name)
 {
-    const char *name = kst_api_text(object, "metadata.name");
+    if (!*name)
+        return kst_status_bad_request("the name of the object (%s based on URL) was "
+                                      "undeterminable: name must be provided",
+                                      call->name);
     if (!same(name, call->name))
         return kst_status_bad_request(
             "the name of the object (%s) does not match the name on the URL (%s)", name,
             call->name);
+    return NULL;
+}
+
+static struct kst_json *check_preconditions(const struct kst_api_call *call,
+                                            const struct kst_object *live,
+                                            const struct kst_json *object, bool patched)
+{
+    struct kst_json *status = check_name(call, kst_api_text(object, "metadata.name"));
+    if (status)
+        return status;
     const char *version = kst_api_text(object, "metadata.resourceVersion");
     const char *uid = kst_api_text(object, "metadata.uid");
     if (*uid && !same(uid, live->uid))
@@ -392,7 +403,7 @@ static struct kst_json *check_preconditions(const struct kst_api_call *call,
 }
 
 /* What of the metadata is the server's stays as it is. */
-static void keep_system_fields(const struct kst_json *live, struct kst_json *object)
+static void keep_system_fields(const struct kst_json *live, struct kst_json *object, bool applied)
 {
     static const char *const kept[] = {"namespace",         "uid",
                                        "creationTimestamp", "deletionTimestamp",
@@ -407,7 +418,7 @@ static void keep_system_fields(const struct kst_json *live, struct kst_json *obj
         else
             kst_json_remove(metadata, kept[i]);
     }
-    if (!kst_json_get(metadata, "managedFields") && kst_json_get(from, "managedFields"))
+    if (!applied && !kst_json_get(metadata, "managedFields") && kst_json_get(from, "managedFields"))
         kst_json_set(metadata, "managedFields", kst_json_dup(kst_json_get(from, "managedFields")));
 }
 
@@ -440,7 +451,7 @@ static struct kst_json *change(struct kst_api *self, const struct kst_api_call *
                                struct kst_json **out)
 {
     bool status_only = same(call->subresource, "status");
-    keep_system_fields(live->json, object);
+    keep_system_fields(live->json, object, applied);
     object = merge_status(call->resource, status_only, live->json, object);
     complete(call->resource, object);
     if (!applied)
@@ -545,13 +556,10 @@ static struct kst_json *patched(const struct kst_api_call *call, enum kst_api_pa
 {
     kst_auto_err struct kst_err *err = NULL;
     int rc = 0;
-    if (type == KST_API_PATCH_STRATEGIC && is_custom(call->resource))
-        return unknown_format(true);
     if (type == KST_API_PATCH_JSON)
         rc = kst_patch_json(live, patch, out, &err);
-    else if (kst_json_type(patch) != KST_JSON_OBJECT)
-        return kst_status_bad_request("the patch is a JSON %s, not an object",
-                                      kst_json_type_name(kst_json_type(patch)));
+    else if (type == KST_API_PATCH_MERGE && kst_json_type(patch) != KST_JSON_OBJECT)
+        return kst_status_internal("Invalid JSON Patch");
     else if (type == KST_API_PATCH_MERGE)
         *out = kst_patch_merge(live, patch);
     else
@@ -592,23 +600,59 @@ static struct kst_json *conflict_status(const struct kst_json *conflicts, const 
     return status;
 }
 
+/* What is wrong with a configuration before it is looked at field by field. */
+static struct kst_json *check_applied(const struct kst_api_call *call,
+                                      const struct kst_object *live, const struct kst_json *applied)
+{
+    static const char *const go_names[] = {"nothing", "null",  "bool",  "number",
+                                           "string",  "array", "object"};
+    const struct kst_resource *resource = call->resource;
+    if (kst_json_type(applied) != KST_JSON_OBJECT && kst_json_type(applied) != KST_JSON_NULL)
+        return kst_status_bad_request("error decoding YAML: error unmarshaling JSON: while "
+                                      "decoding JSON: json: cannot unmarshal %s into Go value of "
+                                      "type map[string]interface {}",
+                                      go_names[kst_json_type(applied)]);
+    const char *version = kst_api_text(applied, "apiVersion");
+    const char *kind = kst_api_text(applied, "kind");
+    const char *name = kst_api_text(applied, "metadata.name");
+    const char *ns = kst_api_text(applied, "metadata.namespace");
+    if (!same(version, resource->api_version))
+        return kst_status_bad_request("Incorrect version specified in apply patch. Specified patch "
+                                      "version: %s, expected: %s",
+                                      version, resource->api_version);
+    if (!same(kind, resource->kind))
+        return kst_status_internal("failed to create typed patch object: no corresponding type for "
+                                   "%s%s, Kind=%s",
+                                   *resource->group ? "" : "/", version, kind);
+    const struct kst_json *metadata = kst_json_get(applied, "metadata");
+    if (metadata && kst_json_type(metadata) != KST_JSON_OBJECT) {
+        kst_auto_free char *found = kst_json_text(metadata);
+        return kst_status_internal("failed to create typed patch object: .metadata: expected map, "
+                                   "got &{%.100s}",
+                                   kst_json_str(metadata) ? kst_json_str(metadata) : found);
+    }
+    if (*ns && (resource->flags & KST_RES_NAMESPACED) && !same(ns, call->ns))
+        return kst_status_bad_request("the namespace of the object (%s) does not match the "
+                                      "namespace on the request (%s)",
+                                      ns, call->ns);
+    if (*name || !live)
+        return check_name(call, name);
+    return NULL;
+}
+
 static struct kst_json *apply(struct kst_api *self, const struct kst_api_call *call,
                               struct kst_object *live, const struct kst_json *applied, bool force,
                               bool *created, struct kst_json **out)
 {
     kst_auto_err struct kst_err *err = NULL;
     kst_auto_json struct kst_json *conflicts = kst_json_array();
-    kst_auto_json struct kst_json *wanted = kst_json_dup(applied), *merged = NULL;
-    struct kst_json *status = check_type(call->resource, wanted);
-    if (!status)
-        status = check_place(call, wanted);
+    struct kst_json *status = check_applied(call, live, applied);
     if (status)
         return status;
-    const char *name = kst_api_text(wanted, "metadata.name");
-    if (*name && !same(name, call->name))
-        return kst_status_bad_request(
-            "the name of the object (%s) does not match the name on the URL (%s)", name,
-            call->name);
+    kst_auto_json struct kst_json *wanted = kst_json_dup(applied), *merged = NULL;
+    status = check_place(call, wanted);
+    if (status)
+        return status;
     kst_json_set_str(kst_json_mut(wanted, "metadata"), "name", call->name);
     kst_auto_json struct kst_json *shown = live ? kst_api_show(call->resource, live) : NULL;
     char now[KST_TIME_TEXT];
@@ -624,6 +668,9 @@ static struct kst_json *apply(struct kst_api *self, const struct kst_api_call *c
         return conflict_status(conflicts, err);
     if (rc < 0)
         return refuse_patch(rc, err);
+    status = live ? check_preconditions(call, live, merged, true) : NULL;
+    if (status)
+        return status;
     if (live)
         return change(self, call, live, kst_take(merged), true, out);
     *created = true;
@@ -638,6 +685,8 @@ struct kst_json *kst_api_patch(struct kst_api *self, const struct kst_api_call *
     bool unused = false;
     created = created ? created : &unused;
     *created = false;
+    if (type == KST_API_PATCH_STRATEGIC && is_custom(call->resource))
+        return unknown_format(true);
     kst_auto_object struct kst_object *live = kst_object_ref(
         kst_bucket_get(call->resource->bucket, call->ns, call->name));
     if (type == KST_API_PATCH_APPLY && !same(call->subresource, "scale"))

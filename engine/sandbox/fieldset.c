@@ -103,6 +103,26 @@ void kst_fieldset_insert(struct kst_fieldset *self, const char *const *path, siz
     }
 }
 
+void kst_fieldset_add(struct kst_fieldset *self, const char *element, bool member,
+                      struct kst_fieldset *below)
+{
+    bool found;
+    size_t place = place_of(self, element, &found);
+    struct row *row = NULL;
+    if (!found && (member || !kst_fieldset_empty(below)))
+        row = insert_at(self, place, element);
+    if (row) {
+        row->member = member;
+        row->below = kst_fieldset_empty(below) ? NULL : kst_take(below);
+    }
+    kst_fieldset_free(below);
+}
+
+const char *kst_fieldset_element(const struct kst_fieldset *self, size_t place)
+{
+    return self && place < self->len ? self->rows[place].element : NULL;
+}
+
 bool kst_fieldset_has(const struct kst_fieldset *self, const char *element)
 {
     const struct row *row = find(self, element);
@@ -134,20 +154,10 @@ struct kst_fieldset *kst_fieldset_parse(const struct kst_json *fields)
     struct kst_fieldset *self = kst_fieldset_new();
     for (const struct kst_json *row = kst_json_first(fields); row; row = kst_json_next(row)) {
         const char *element = kst_json_key(row);
-        bool found;
-        if (!element || !element[0] || element[1] != ':' || !strchr("fkvi", element[0]) ||
-            kst_json_type(row) != KST_JSON_OBJECT)
-            continue;
-        size_t place = place_of(self, element, &found);
-        struct kst_fieldset *below = kst_fieldset_parse(row);
-        bool member = kst_json_len(row) == 0 || kst_json_get(row, ".");
-        bool keep = !found && (member || !kst_fieldset_empty(below));
-        struct row *made = keep ? insert_at(self, place, element) : NULL;
-        if (keep && !kst_fieldset_empty(below))
-            made->below = kst_take(below);
-        if (keep)
-            made->member = member;
-        kst_fieldset_free(below);
+        if (element && element[0] && element[1] == ':' && strchr("fkvi", element[0]) &&
+            kst_json_type(row) == KST_JSON_OBJECT)
+            kst_fieldset_add(self, element, kst_json_len(row) == 0 || kst_json_get(row, "."),
+                             kst_fieldset_parse(row));
     }
     return self;
 }
@@ -190,13 +200,8 @@ static struct kst_fieldset *combine(const struct kst_fieldset *a, const struct k
         bool member = operation == UNION          ? in_a || in_b
                       : operation == INTERSECTION ? in_a && in_b
                                                   : in_a && !in_b;
-        struct kst_fieldset *below = combine(x ? x->below : NULL, y ? y->below : NULL, operation);
-        if (member || !kst_fieldset_empty(below)) {
-            struct row *row = insert_at(out, out->len, x ? x->element : y->element);
-            row->member = member;
-            row->below = kst_fieldset_empty(below) ? NULL : kst_take(below);
-        }
-        kst_fieldset_free(below);
+        kst_fieldset_add(out, x ? x->element : y->element, member,
+                         combine(x ? x->below : NULL, y ? y->below : NULL, operation));
     }
     return out;
 }

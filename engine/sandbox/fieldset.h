@@ -33,6 +33,12 @@ struct kst_json *kst_fieldset_json(const struct kst_fieldset *self);
 
 /* Adds one field, not its parents. An empty path is nothing. */
 void kst_fieldset_insert(struct kst_fieldset *self, const char *const *path, size_t len);
+/* Adds one element whose rows do not have it yet, with what lies below it (taken; may be NULL or
+ * empty). What is neither a member nor has anything below is not added. */
+void kst_fieldset_add(struct kst_fieldset *self, const char *element, bool member,
+                      struct kst_fieldset *below);
+/* The elements at the top, in order, members or not; NULL beyond the last. */
+const char *kst_fieldset_element(const struct kst_fieldset *self, size_t place);
 /* Whether the element itself is in the set; what of the set lies below it (borrowed, or NULL). */
 bool kst_fieldset_has(const struct kst_fieldset *self, const char *element);
 const struct kst_fieldset *kst_fieldset_below(const struct kst_fieldset *self, const char *element);

@@ -66,6 +66,17 @@ static void strip(struct kst_fieldset **set)
     replace(set, kst_fieldset_difference(*set, fields));
 }
 
+/* Brings what all managers own in line with the live object and its type. */
+static void reconcile(const struct kst_typed *typed, const struct kst_json *live,
+                      struct kst_managed_entries *entries)
+{
+    kst_auto_fieldset struct kst_fieldset *stated = kst_typed_fields(typed, live);
+    for (size_t i = 0; i < entries->len; i++) {
+        struct kst_managed_entry *entry = &entries->rows[i];
+        replace(&entry->fields, kst_typed_reconcile(typed, stated, entry->fields));
+    }
+}
+
 /* ---- Updates ---- */
 
 /* Takes from all managers but `except` what has changed or gone. */
@@ -275,28 +286,38 @@ static int check_conflicts(const struct kst_managed_write *write, const struct k
     return report(sorted, err);
 }
 
-/* Takes away what the manager stated last time (`last`) and states no more, unless it is owned by
- * somebody, or was never of the manager's. */
-static struct kst_json *prune(const struct kst_typed *typed, struct kst_json *merged,
-                              const struct kst_managed_entries *entries,
-                              const struct kst_fieldset *last)
+/* The fields that the manager stated last time (`last`) and states no more, unless they are owned
+ * by somebody, or were never of the manager's. */
+static struct kst_fieldset *to_prune(const struct kst_typed *typed, const struct kst_json *merged,
+                                     const struct kst_managed_entries *entries,
+                                     const struct kst_fieldset *last)
 {
     if (kst_fieldset_empty(last))
-        return merged;
-    kst_auto_json struct kst_json *whole = merged;
-    kst_auto_fieldset struct kst_fieldset *all = kst_typed_fields(typed, whole), *keep = NULL,
-                                          *gone = NULL;
-    kst_auto_json struct kst_json *without = kst_typed_remove(typed, whole, last);
+        return kst_fieldset_new();
+    kst_auto_fieldset struct kst_fieldset *all = kst_typed_fields(typed, merged), *keep = NULL;
+    kst_auto_json struct kst_json *without = kst_typed_remove(typed, merged, last, KST_TYPED_RAW);
     keep = kst_typed_fields(typed, without);
     for (size_t i = 0; i < entries->len; i++)
         replace(&keep, kst_fieldset_union(keep, entries->rows[i].fields));
-    gone = kst_fieldset_difference(all, keep);
-    kst_auto_json struct kst_json *owned = kst_typed_remove(typed, whole, gone);
+    struct kst_fieldset *gone = kst_fieldset_difference(all, keep);
+    kst_auto_json struct kst_json *owned = kst_typed_remove(typed, merged, gone, KST_TYPED_RAW);
 
     replace(&keep, kst_typed_fields(typed, owned));
     replace(&gone, kst_fieldset_difference(all, keep));
     replace(&gone, kst_fieldset_intersection(gone, last));
-    return kst_typed_remove(typed, whole, gone);
+    return gone;
+}
+
+static struct kst_json *merge_and_prune(const struct kst_typed *typed, const struct kst_json *live,
+                                        const struct kst_json *applied,
+                                        const struct kst_fieldset *gone, enum kst_typed_nulls nulls)
+{
+    struct kst_json *merged = kst_typed_merge(typed, live, applied, nulls);
+    if (kst_fieldset_empty(gone))
+        return merged;
+    struct kst_json *pruned = kst_typed_remove(typed, merged, gone, nulls);
+    kst_json_free(merged);
+    return pruned;
 }
 
 static int check_configuration(const struct kst_managed_write *write, const struct kst_typed *typed,
@@ -339,18 +360,21 @@ static int apply(const struct kst_managed_write *write, const struct kst_typed *
                  struct kst_managed_entries *entries, struct kst_json **out,
                  struct kst_json *conflicts, struct kst_err **err)
 {
+    kst_auto_managed_entries former = {0};
+    kst_managed_copy(&former, entries);
+    reconcile(typed, live, entries);
     struct kst_managed_entry *own = kst_managed_find(entries, write->manager, "Apply",
                                                      write->api_version);
     kst_auto_fieldset struct kst_fieldset *last = own ? kst_take(own->fields) : NULL;
-    kst_auto_free char *last_version = own ? kst_strdup(own->api_version) : NULL;
     own = own ? own : kst_managed_add(entries, write->manager, "Apply", write->api_version);
     kst_managed_set_version(own, write->api_version);
     replace(&own->fields, kst_typed_fields(typed, applied));
-    kst_auto_json struct kst_json *merged = prune(typed, kst_typed_merge(typed, live, applied),
-                                                  entries, last);
 
+    kst_auto_json struct kst_json *merged = kst_typed_merge(typed, live, applied, KST_TYPED_RAW);
+    kst_auto_fieldset struct kst_fieldset *gone = to_prune(typed, merged, entries, last);
+    kst_auto_json struct kst_json *raw = merge_and_prune(typed, live, applied, gone, KST_TYPED_RAW);
     kst_auto_typed_changes changes = {0};
-    kst_typed_compare(typed, live, merged, &changes);
+    kst_typed_compare(typed, live, raw, &changes);
     int rc = force ? 0
                    : check_conflicts(write, typed, entries, own, live, &changes, conflicts, err);
     if (rc < 0)
@@ -359,12 +383,12 @@ static int apply(const struct kst_managed_write *write, const struct kst_typed *
     strip(&own->fields);
     bool same = live && kst_fieldset_empty(changes.added) && kst_fieldset_empty(changes.modified) &&
                 kst_fieldset_empty(changes.removed);
-    bool as_before = same && last && kst_fieldset_equal(own->fields, last) &&
-                     strcmp(last_version, write->api_version) == 0;
-    if (!as_before || !own->time)
-        kst_managed_set_time(own, write->now);
     kst_managed_drop_empty(entries);
-    *out = same ? kst_json_dup(live) : kst_take(merged);
+    own = kst_managed_find(entries, write->manager, "Apply", write->api_version);
+    if (own && (!same || !kst_managed_equal(entries, &former)))
+        kst_managed_set_time(own, write->now);
+    *out = same ? kst_json_dup(live)
+                : merge_and_prune(typed, live, applied, gone, KST_TYPED_SETTLED);
     return 0;
 }
 

@@ -79,6 +79,31 @@ void kst_managed_set_version(struct kst_managed_entry *entry, const char *api_ve
     set_text(&entry->api_version, api_version);
 }
 
+void kst_managed_copy(struct kst_managed_entries *copy, const struct kst_managed_entries *self)
+{
+    for (size_t i = 0; i < self->len; i++) {
+        const struct kst_managed_entry *entry = &self->rows[i];
+        struct kst_managed_entry *own = kst_managed_add(copy, entry->manager, entry->operation,
+                                                        entry->api_version);
+        kst_managed_set_time(own, entry->time);
+        kst_fieldset_free(own->fields);
+        own->fields = kst_fieldset_union(entry->fields, NULL);
+    }
+}
+
+bool kst_managed_equal(const struct kst_managed_entries *a, const struct kst_managed_entries *b)
+{
+    bool equal = a->len == b->len;
+    for (size_t i = 0; equal && i < a->len; i++) {
+        const struct kst_managed_entry *x = &a->rows[i];
+        const struct kst_managed_entry *y = kst_managed_find(b, x->manager, x->operation,
+                                                             x->api_version);
+        equal = y && strcmp(x->api_version, y->api_version) == 0 &&
+                kst_fieldset_equal(x->fields, y->fields);
+    }
+    return equal;
+}
+
 static void drop(struct kst_managed_entries *self, size_t place)
 {
     entry_release(&self->rows[place]);

@@ -34,6 +34,10 @@ bool kst_managed_parse(struct kst_managed_entries *self, const struct kst_json *
 /* Sets metadata.managedFields, sorted as the server sorts; without entries it is removed. */
 void kst_managed_store(struct kst_managed_entries *self, struct kst_json *object);
 
+/* Copies all entries into *copy, which must be empty. */
+void kst_managed_copy(struct kst_managed_entries *copy, const struct kst_managed_entries *self);
+/* Whether the same managers own the same fields, at whatever times. */
+bool kst_managed_equal(const struct kst_managed_entries *a, const struct kst_managed_entries *b);
 /* Whether the manager applied, rather than updated. */
 bool kst_managed_is_apply(const struct kst_managed_entry *entry);
 /* Entries are borrowed until the next one is added or dropped. */

@@ -329,13 +329,48 @@ void kst_typed_changes_release(struct kst_typed_changes *self)
     *self = (struct kst_typed_changes){0};
 }
 
+/* ---- Reconciling ---- */
+
+static struct kst_fieldset *reconcile(struct kst_shape shape, const struct kst_fieldset *stated,
+                                      const struct kst_fieldset *owned)
+{
+    struct kst_fieldset *out = kst_fieldset_new();
+    const char *element;
+    for (size_t i = 0; (element = kst_fieldset_element(owned, i)); i++) {
+        bool member = kst_fieldset_has(owned, element);
+        const struct kst_fieldset *below = kst_fieldset_below(owned, element);
+        const struct kst_fieldset *now = kst_fieldset_below(stated, element);
+        struct kst_shape child = kst_shape_entry(shape);
+        bool known = element[0] != 'f' ||
+                     kst_shape_child(shape, element + 2, &child) != KST_SHAPE_UNKNOWN;
+        if (!known)
+            kst_fieldset_add(out, element, member, kst_fieldset_union(below, NULL));
+        else if (kst_shape_is_atomic(child))
+            kst_fieldset_add(out, element, true, NULL);
+        else if (member && !below)
+            kst_fieldset_add(out, element, true, kst_fieldset_union(now, NULL));
+        else
+            kst_fieldset_add(out, element, member, reconcile(child, now, below));
+    }
+    return out;
+}
+
+struct kst_fieldset *kst_typed_reconcile(const struct kst_typed *self,
+                                         const struct kst_fieldset *stated,
+                                         const struct kst_fieldset *owned)
+{
+    if (self->deduced)
+        return kst_fieldset_union(owned, NULL);
+    return reconcile(kst_shape_root(self), stated, owned);
+}
+
 /* ---- Merging ---- */
 
 static struct kst_json *merge(struct kst_shape shape, const struct kst_json *live,
-                              const struct kst_json *applied);
+                              const struct kst_json *applied, enum kst_typed_nulls nulls);
 
 static struct kst_json *merge_maps(struct kst_shape shape, const struct kst_json *live,
-                                   const struct kst_json *applied)
+                                   const struct kst_json *applied, enum kst_typed_nulls nulls)
 {
     struct kst_json *out = kst_json_object();
     const struct kst_json *row;
@@ -343,34 +378,34 @@ static struct kst_json *merge_maps(struct kst_shape shape, const struct kst_json
     for (row = kst_json_first(live); row; row = kst_json_next(row)) {
         const char *key = kst_json_key(row);
         kst_shape_child(shape, key, &child);
-        kst_json_set(out, key, merge(child, row, kst_json_get(applied, key)));
+        kst_json_set(out, key, merge(child, row, kst_json_get(applied, key), nulls));
     }
     for (row = kst_json_first(applied); row; row = kst_json_next(row)) {
         const char *key = kst_json_key(row);
         kst_shape_child(shape, key, &child);
         if (!kst_json_get(live, key))
-            kst_json_set(out, key, merge(child, NULL, row));
+            kst_json_set(out, key, merge(child, NULL, row, nulls));
     }
     return out;
 }
 
 /* The order is that of the live object, then that of the configuration. */
 static struct kst_json *merge_lists(struct kst_shape shape, const struct kst_json *live,
-                                    const struct kst_json *applied)
+                                    const struct kst_json *applied, enum kst_typed_nulls nulls)
 {
     struct kst_json *out = kst_json_array(), *entry;
     auto_entries left = entries_of(shape, live);
     auto_entries right = entries_of(shape, applied);
     struct kst_shape child = kst_shape_entry(shape);
     for (size_t i = 0; i < left.len; i++) {
-        entry = merge(child, left.rows[i].value, find_entry(&right, left.rows[i].element));
+        entry = merge(child, left.rows[i].value, find_entry(&right, left.rows[i].element), nulls);
         if (entry)
             kst_json_push(out, entry);
     }
     for (size_t i = 0; i < right.len; i++) {
         if (find_entry(&left, right.rows[i].element))
             continue;
-        entry = merge(child, NULL, right.rows[i].value);
+        entry = merge(child, NULL, right.rows[i].value, nulls);
         if (entry)
             kst_json_push(out, entry);
     }
@@ -379,32 +414,32 @@ static struct kst_json *merge_lists(struct kst_shape shape, const struct kst_jso
 
 /* NULL where nothing comes of it. */
 static struct kst_json *merge(struct kst_shape shape, const struct kst_json *live,
-                              const struct kst_json *applied)
+                              const struct kst_json *applied, enum kst_typed_nulls nulls)
 {
     if (!applied || (is_null(applied) && is_open(shape, live)))
         return kst_json_dup(live);
     if (is_null(applied))
-        return kst_shape_null(shape);
+        return nulls == KST_TYPED_RAW ? kst_json_null() : kst_shape_null(shape);
     enum kst_shape_relation relation = kst_shape_relation(shape, applied);
     bool alike = kst_json_type(live) == kst_json_type(applied);
     if (relation == KST_SHAPE_MAP)
-        return merge_maps(shape, alike ? live : NULL, applied);
+        return merge_maps(shape, alike ? live : NULL, applied, nulls);
     if (relation == KST_SHAPE_LIST)
-        return merge_lists(shape, alike ? live : NULL, applied);
+        return merge_lists(shape, alike ? live : NULL, applied, nulls);
     return kst_json_dup(applied);
 }
 
 struct kst_json *kst_typed_merge(const struct kst_typed *self, const struct kst_json *live,
-                                 const struct kst_json *applied)
+                                 const struct kst_json *applied, enum kst_typed_nulls nulls)
 {
-    return merge(kst_shape_root(self), live, applied);
+    return merge(kst_shape_root(self), live, applied, nulls);
 }
 
 /* ---- Removing ---- */
 
-/* NULL where nothing is left. The server then has a null, which is a value in custom resources. */
+/* NULL where nothing is left. */
 static struct kst_json *without(struct kst_shape shape, const struct kst_json *value,
-                                const struct kst_fieldset *fields)
+                                const struct kst_fieldset *fields, enum kst_typed_nulls nulls)
 {
     enum kst_shape_relation relation = kst_shape_relation(shape, value);
     if (relation == KST_SHAPE_LEAF || kst_fieldset_empty(fields))
@@ -425,8 +460,9 @@ static struct kst_json *without(struct kst_shape shape, const struct kst_json *v
         if (element && kst_fieldset_has(fields, element))
             continue;
         const struct kst_fieldset *below = element ? kst_fieldset_below(fields, element) : NULL;
-        struct kst_json *rest = without(child, row, below);
-        rest = rest ? rest : kst_shape_null(child);
+        struct kst_json *rest = without(child, row, below, nulls);
+        if (!rest)
+            rest = nulls == KST_TYPED_RAW ? kst_json_null() : kst_shape_null(child);
         if (rest && is_map)
             kst_json_set(out, kst_json_key(row), rest);
         else if (rest)
@@ -436,8 +472,8 @@ static struct kst_json *without(struct kst_shape shape, const struct kst_json *v
 }
 
 struct kst_json *kst_typed_remove(const struct kst_typed *self, const struct kst_json *object,
-                                  const struct kst_fieldset *fields)
+                                  const struct kst_fieldset *fields, enum kst_typed_nulls nulls)
 {
-    struct kst_json *rest = without(kst_shape_root(self), object, fields);
+    struct kst_json *rest = without(kst_shape_root(self), object, fields, nulls);
     return rest ? rest : kst_json_object();
 }

@@ -47,14 +47,25 @@ void kst_typed_changes_release(struct kst_typed_changes *self);
 #define kst_auto_typed_changes \
     __attribute__((cleanup(kst_typed_changes_release))) struct kst_typed_changes
 
+/* What a manager owns where it owned a whole object or list that has entries by now (`stated`: the
+ * fields of the live object): these entries too. And where the type is one value by now: that. The
+ * caller frees it. */
+struct kst_fieldset *kst_typed_reconcile(const struct kst_typed *self,
+                                         const struct kst_fieldset *stated,
+                                         const struct kst_fieldset *owned);
+
+/* How nulls come out of a merge or removal, and what a removal leaves empty, which is null first:
+ * to compare objects they are kept; to keep objects they become what the types of built-in kinds
+ * make of them, an empty string in a map of strings and nothing elsewhere. In custom resources
+ * they stay, as in kube-apiserver 1.20 (whose validation then mostly refuses the object). */
+enum kst_typed_nulls { KST_TYPED_RAW, KST_TYPED_SETTLED };
+
 /* `live` (may be NULL) with what `applied` states put over it, nothing removed; the caller frees
- * it. Nulls are taken as the types of built-in kinds take them: an empty string in a map of
- * strings, nothing elsewhere. */
+ * it. */
 struct kst_json *kst_typed_merge(const struct kst_typed *self, const struct kst_json *live,
-                                 const struct kst_json *applied);
-/* A copy of `object` without these fields and without what they leave empty; the caller frees it.
- */
+                                 const struct kst_json *applied, enum kst_typed_nulls nulls);
+/* A copy of `object` without these fields; the caller frees it. */
 struct kst_json *kst_typed_remove(const struct kst_typed *self, const struct kst_json *object,
-                                  const struct kst_fieldset *fields);
+                                  const struct kst_fieldset *fields, enum kst_typed_nulls nulls);
 
 #endif

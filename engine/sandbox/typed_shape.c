@@ -138,6 +138,22 @@ enum kst_shape_relation kst_shape_relation(struct kst_shape self, const struct k
     }
 }
 
+bool kst_shape_is_atomic(struct kst_shape self)
+{
+    const char *type = kst_json_str(kst_json_get(self.schema, "type"));
+    const char *list = kst_json_str(kst_json_get(self.schema, "x-kubernetes-list-type"));
+    switch (self.how) {
+    case KST_SHAPE_BUILTIN:
+        return self.field && equals(self.field->apply, "atomic");
+    case KST_SHAPE_SCHEMA:
+        if (equals(type, "array"))
+            return !equals(list, "set") && !equals(list, "map");
+        return equals(kst_json_str(kst_json_get(self.schema, "x-kubernetes-map-type")), "atomic");
+    default:
+        return self.how == KST_SHAPE_UNTYPED;
+    }
+}
+
 enum kst_shape_key kst_shape_child(struct kst_shape self, const char *key, struct kst_shape *child)
 {
     const char *entries;

@@ -43,6 +43,8 @@ enum kst_shape_key {
 bool kst_shape_unreadable(const struct kst_json *schema);
 struct kst_shape kst_shape_root(const struct kst_typed *typed);
 enum kst_shape_relation kst_shape_relation(struct kst_shape self, const struct kst_json *value);
+/* Whether a value of the type is owned as a whole, as far as the type tells. */
+bool kst_shape_is_atomic(struct kst_shape self);
 /* The shape of what is at a key of a map. */
 enum kst_shape_key kst_shape_child(struct kst_shape self, const char *key, struct kst_shape *child);
 /* The shape of a list's entries. */

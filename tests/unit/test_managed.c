@@ -693,6 +693,31 @@ static void test_created(void **state)
     }
 }
 
+/* Who owns all of an object that is empty owns what comes into it, from the next write on. */
+static const struct step reconciled_steps[] = {
+    {POST, "u1", "{'metadata':{'labels':{'q':'r'}},'data':{'b':'1'}}",
+     "{'u1 Update':{'f:data':{'.':{},'f:b':{}},'f:metadata':{'f:labels':{'.':{},'f:q':{}}}}}",
+     NULL},
+    {PATCH, "u2", "{'data':{'b':'2'},'metadata':{'managedFields':[]}}", "{}", NULL},
+    {PATCH, "u3", "{'data':{'b':'3'}}", "{}", NULL},
+    {APPLY, "m1", "{'data':{'b':'4'}}", NULL,
+     "Apply failed with 1 conflict: conflict with \"before-first-apply\" using v1: .data.b"},
+    {FORCE, "m1", "{'data':{'b':'4'}}",
+     "{'m1 Apply':{'f:data':{'f:b':{}}},'before-first-apply Update':{'f:data':{},"
+     "'f:metadata':{'f:labels':{'.':{},'f:q':{}}}}}",
+     NULL},
+    {APPLY, "m1", "{}",
+     "{'before-first-apply Update':{'f:data':{'.':{},'f:b':{}},"
+     "'f:metadata':{'f:labels':{'.':{},'f:q':{}}}}}",
+     NULL},
+};
+
+static void test_reconciled(void **state)
+{
+    run((struct kst_managed_write){.api_version = "v1", .group = "", .kind = "ConfigMap"},
+        reconciled_steps, KST_ARRAY_LEN(reconciled_steps));
+}
+
 static void test_conflicts(void **state)
 {
     struct kst_managed_write write = {.manager = "u",
@@ -865,6 +890,7 @@ int main(void)
         cmocka_unit_test(test_features_of_schemas),
         cmocka_unit_test(test_deployment),
         cmocka_unit_test(test_created),
+        cmocka_unit_test(test_reconciled),
         cmocka_unit_test(test_conflicts),
         cmocka_unit_test(test_times_and_order),
         cmocka_unit_test(test_cap),
