@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/yaml.h"
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
 #include "sandbox/ask.h"
@@ -114,6 +115,24 @@ static bool patch_type(const char *type, enum kst_api_patch *out)
     return false;
 }
 
+/* What a patch that cannot be read is told: other words than an object gets. */
+static struct kst_json *malformed_patch(struct kst_ask *ask, enum kst_api_patch type)
+{
+    struct kst_str body = kst_httpd_body(ask->http), text = kst_str_trim(body);
+    kst_auto_json struct kst_json *value = NULL;
+    kst_auto_err struct kst_err *err = NULL;
+    if (type == KST_API_PATCH_MERGE)
+        return kst_status_internal("Invalid JSON Patch");
+    if (type == KST_API_PATCH_APPLY) {
+        kst_yaml_parse(body.data, body.len, &value, &err);
+        return kst_status_bad_request(
+            "error decoding YAML: error converting YAML to JSON: yaml: %s", kst_err_message(err));
+    }
+    kst_json_parse(body.data, body.len, &value, &err);
+    const char *nothing = type == KST_API_PATCH_JSON ? "unexpected end of JSON input" : "EOF";
+    return kst_status_bad_request("%s", text.len ? kst_err_message(err) : nothing);
+}
+
 static void patch(struct kst_ask *ask, struct kst_api_call *call)
 {
     enum kst_api_patch type;
@@ -134,6 +153,10 @@ static void patch(struct kst_ask *ask, struct kst_api_call *call)
                                    causes));
     } else {
         body = kst_ask_body(ask, &status);
+        if (!body && kst_status_code(status) == 400) {
+            kst_json_free(status);
+            status = malformed_patch(ask, type);
+        }
     }
     if (body)
         status = kst_api_patch(ask->server->api, call, type, body, kst_ask_flag(ask, "force"),
