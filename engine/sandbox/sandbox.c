@@ -15,12 +15,16 @@
 #include "sandbox/api.h"
 #include "sandbox/bootstrap.h"
 #include "sandbox/controller.h"
+#include "sandbox/image.h"
+#include "sandbox/node.h"
 #include "sandbox/storage.h"
 
 struct kst_sandbox {
     struct kst_api *api;
     struct kst_server *server;
     struct kst_controllers *controllers;
+    struct kst_images *images;
+    struct kst_node *node;
     char *dir, *kubeconfig;
     bool own_dir;
 };
@@ -57,6 +61,50 @@ static int write_kubeconfig(struct kst_sandbox *self, struct kst_err **err)
                        strerror(errno));
 }
 
+/* The server is there before its node. */
+static void serve_log(void *arg, struct kst_httpd_request *request, const struct kst_object *pod)
+{
+    kst_node_log(((struct kst_sandbox *)arg)->node, request, pod);
+}
+
+static void serve_exec(void *arg, struct kst_httpd_request *request, const struct kst_object *pod)
+{
+    kst_node_exec(((struct kst_sandbox *)arg)->node, request, pod);
+}
+
+static int start_node(struct kst_loop *loop, struct kst_sandbox *self,
+                      const struct kst_sandbox_options *options, struct kst_err **err)
+{
+    int rc = kst_images_new(&self->images, err);
+    if (rc == 0 && options->images)
+        rc = kst_images_load(self->images, options->images, err);
+    const struct kst_node_options node = {.api = self->api,
+                                          .images = self->images,
+                                          .dir = self->dir,
+                                          .api_host = "127.0.0.1",
+                                          .api_port = kst_server_port(self->server)};
+    return rc < 0 ? rc : kst_node_new(loop, &node, &self->node, err);
+}
+
+static int start(struct kst_loop *loop, struct kst_sandbox *self,
+                 const struct kst_sandbox_options *options, struct kst_err **err)
+{
+    struct kst_server_options server = options->server;
+    if (!options->no_node) {
+        server.log = serve_log;
+        server.exec = serve_exec;
+        server.node = self;
+    }
+    int rc = kst_server_new(loop, self->api, &server, &self->server, err);
+    if (rc == 0)
+        rc = write_kubeconfig(self, err);
+    if (rc < 0)
+        return rc;
+    kst_bootstrap(self->api);
+    self->controllers = kst_controllers_start(loop, self->api, self->server);
+    return options->no_node ? 0 : start_node(loop, self, options, err);
+}
+
 int kst_sandbox_new(struct kst_loop *loop, const struct kst_sandbox_options *options,
                     struct kst_sandbox **out, struct kst_err **err)
 {
@@ -64,12 +112,7 @@ int kst_sandbox_new(struct kst_loop *loop, const struct kst_sandbox_options *opt
     self->api = kst_api_new();
     int rc = make_dir(self, options->dir, err);
     if (rc == 0)
-        rc = kst_server_new(loop, self->api, &options->server, &self->server, err);
-    if (rc == 0) {
-        kst_bootstrap(self->api);
-        self->controllers = kst_controllers_start(loop, self->api, self->server);
-        rc = write_kubeconfig(self, err);
-    }
+        rc = start(loop, self, options, err);
     if (rc < 0) {
         kst_sandbox_free(self);
         return rc;
@@ -82,9 +125,11 @@ void kst_sandbox_free(struct kst_sandbox *self)
 {
     if (!self)
         return;
+    kst_controllers_stop(self->controllers); /* nothing takes the place of a Pod that ends */
+    kst_node_free(self->node);
     if (self->server)
         kst_server_stop(self->server);
-    kst_controllers_stop(self->controllers);
+    kst_images_free(self->images);
     kst_server_free(self->server);
     kst_api_free(self->api);
     if (self->kubeconfig)

@@ -346,6 +346,11 @@ void kst_server_free(struct kst_server *self)
     free(self);
 }
 
+int kst_server_port(const struct kst_server *self)
+{
+    return kst_httpd_port(self->httpd);
+}
+
 const char *kst_server_url(const struct kst_server *self)
 {
     return self->url;

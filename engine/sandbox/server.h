@@ -64,6 +64,7 @@ int kst_server_new(struct kst_loop *loop, struct kst_api *api,
 /* Yields until no request is served any more. */
 void kst_server_stop(struct kst_server *self);
 void kst_server_free(struct kst_server *self);
+int kst_server_port(const struct kst_server *self);
 const char *kst_server_url(const struct kst_server *self);
 /* A kubeconfig file's text for its administrator; the caller frees it. It holds a secret. */
 char *kst_server_kubeconfig(const struct kst_server *self);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The status of a Pod, as kubelet writes it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "sandbox/api.h"
+#include "sandbox/api_internal.h"
+#include "sandbox/node_internal.h"
+#include "sandbox/store.h"
+
+static void set_time(struct kst_json *object, const char *key, int64_t ms)
+{
+    char text[KST_TIME_TEXT];
+    kst_time_format(ms, text);
+    kst_json_set_str(object, key, text);
+}
+
+static struct kst_json *state_json(const struct kst_pod_container *container,
+                                   const struct kst_pod_state *state)
+{
+    struct kst_json *json = kst_json_object(), *inner = kst_json_object();
+    static const char *const keys[] = {"waiting", "running", "terminated"};
+    if (state->now == KST_STATE_WAITING) {
+        if (state->reason)
+            kst_json_set_str(inner, "reason", state->reason);
+        if (state->message)
+            kst_json_set_str(inner, "message", state->message);
+    } else if (state->now == KST_STATE_RUNNING) {
+        set_time(inner, "startedAt", state->started_ms);
+    } else {
+        kst_json_set_int(inner, "exitCode", state->exit_code);
+        kst_json_set_str(inner, "reason", state->reason);
+        if (state->message)
+            kst_json_set_str(inner, "message", state->message);
+        set_time(inner, "startedAt", state->started_ms);
+        set_time(inner, "finishedAt", state->ended_ms);
+    }
+    kst_json_set(json, keys[state->now], inner);
+    return json;
+}
+
+static struct kst_json *container_json(const struct kst_pod_container *self)
+{
+    kst_auto_json struct kst_json *state = state_json(self, &self->state);
+    kst_auto_json struct kst_json *last =
+        self->last.now == KST_STATE_ENDED ? state_json(self, &self->last) : kst_json_object();
+    const char *image = kst_api_text(self->spec, "image");
+    kst_auto_free char *id =
+        self->state.now == KST_STATE_WAITING
+            ? kst_strdup("")
+            : kst_asprintf("process://%s-%d", self->pod->uid, self->restarts);
+    bool done = self->init && self->state.now == KST_STATE_ENDED && self->state.exit_code == 0;
+    struct kst_json *json = kst_json_make(
+        "{'name':%s,'state':%J,'lastState':%J,'ready':%b,'restartCount':%d,'image':%s,"
+        "'imageID':%s,'containerID':%s}",
+        self->name, state, last, self->init ? done : self->ready, self->restarts, image, image,
+        id);
+    if (!*id)
+        kst_json_remove(json, "containerID");
+    if (!self->init)
+        kst_json_set_bool(json, "started", self->started);
+    return json;
+}
+
+struct summary {
+    size_t waiting, running, succeeded, failed, ready, count;
+    bool initialized, init_failed;
+};
+
+static struct summary sum_up(const struct kst_pod *self)
+{
+    struct summary sum = {.initialized = true};
+    const char *policy = kst_api_text(self->json, "spec.restartPolicy");
+    for (size_t i = 0; i < self->ncontainers; i++) {
+        const struct kst_pod_container *c = &self->containers[i];
+        bool ended = c->state.now == KST_STATE_ENDED;
+        if (c->init) {
+            bool ok = ended && c->state.exit_code == 0;
+            sum.initialized = sum.initialized && ok;
+            sum.init_failed = sum.init_failed ||
+                              (ended && !ok && strcmp(policy, "Never") == 0);
+            continue;
+        }
+        sum.count++;
+        sum.ready += c->ready;
+        sum.waiting += c->state.now == KST_STATE_WAITING;
+        sum.running += c->state.now == KST_STATE_RUNNING;
+        sum.succeeded += ended && c->state.exit_code == 0;
+        sum.failed += ended && c->state.exit_code != 0;
+    }
+    return sum;
+}
+
+static const char *phase_of(const struct kst_pod *self, const struct summary *sum)
+{
+    const char *policy = kst_api_text(self->json, "spec.restartPolicy");
+    bool always = strcmp(policy, "Always") == 0, never = strcmp(policy, "Never") == 0;
+    if (sum->init_failed)
+        return "Failed";
+    if (!sum->initialized)
+        return "Pending";
+    if (sum->waiting > 0) {
+        for (size_t i = 0; i < self->ncontainers; i++)
+            if (!self->containers[i].init && self->containers[i].last.now == KST_STATE_ENDED)
+                return "Running"; /* between two starts */
+        return "Pending";
+    }
+    if (sum->running > 0 || (always && !self->ending))
+        return "Running";
+    if (sum->failed > 0)
+        return never || self->ending ? "Failed" : "Running";
+    return "Succeeded";
+}
+
+static void push_condition(struct kst_json *list, const struct kst_json *old, const char *type,
+                           bool value, const char *reason)
+{
+    char now[KST_TIME_TEXT];
+    const char *since = now, *status = value ? "True" : "False";
+    kst_api_now(now);
+    for (const struct kst_json *c = kst_json_first(old); c; c = kst_json_next(c))
+        if (strcmp(kst_api_text(c, "type"), type) == 0 &&
+            strcmp(kst_api_text(c, "status"), status) == 0)
+            since = kst_api_text(c, "lastTransitionTime");
+    struct kst_json *condition =
+        kst_json_make("{'type':%s,'status':%s,'lastProbeTime':null,'lastTransitionTime':%s}", type,
+                      status, since);
+    if (!value && reason)
+        kst_json_set_str(condition, "reason", reason);
+    kst_json_push(list, condition);
+}
+
+static void set_conditions(struct kst_json *status, const struct kst_json *old,
+                           const struct summary *sum, const char *phase)
+{
+    bool succeeded = strcmp(phase, "Succeeded") == 0;
+    bool ready = sum->initialized && sum->ready == sum->count && sum->count > 0;
+    const char *why = succeeded ? "PodCompleted" : "ContainersNotReady";
+    struct kst_json *list = kst_json_array();
+    push_condition(list, old, "Initialized", sum->initialized, "ContainersNotInitialized");
+    push_condition(list, old, "Ready", ready, why);
+    push_condition(list, old, "ContainersReady", ready, why);
+    push_condition(list, old, "PodScheduled", true, NULL);
+    kst_json_set(status, "conditions", list);
+}
+
+void kst_pod_tell(struct kst_pod *self)
+{
+    struct kst_object *object = kst_api_find(self->node->api, "/pods", self->ns, self->name);
+    if (!object || strcmp(object->uid, self->uid) != 0)
+        return;
+    const struct summary sum = sum_up(self);
+    const char *phase = phase_of(self, &sum);
+    struct kst_json *status = kst_json_make(
+        "{'phase':%s,'hostIP':'127.0.0.1','podIP':%s,'podIPs':[{'ip':%s}],'qosClass':%s}", phase,
+        self->ip, self->ip, kst_api_text(object->json, "status.qosClass"));
+    set_time(status, "startTime", self->start_ms);
+    set_conditions(status, kst_json_path(object->json, "status.conditions"), &sum, phase);
+    for (size_t i = 0; i < self->ncontainers; i++)
+        kst_json_push(kst_json_ensure_array(status, self->containers[i].init
+                                                        ? "initContainerStatuses"
+                                                        : "containerStatuses"),
+                      container_json(&self->containers[i]));
+    kst_api_set_status(self->node->api, "/pods", object, status, "kubelet");
+}
