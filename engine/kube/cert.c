@@ -95,16 +95,14 @@ static char *text_of(BIO *bio)
 }
 
 static bool fill_in(X509 *cert, EVP_PKEY *key, const char *common_name, const char *names,
-                    int64_t seconds)
+                    int64_t from_seconds, int64_t until_seconds)
 {
-    enum { DAY_S = 86400 };
     X509_NAME *name = X509_get_subject_name(cert);
     X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
     bool done = extension && X509_set_version(cert, 2) &&
                 ASN1_INTEGER_set(X509_get_serialNumber(cert), 1) &&
-                X509_gmtime_adj(X509_getm_notBefore(cert),
-                                seconds < 0 ? (long)seconds - DAY_S : -DAY_S) &&
-                X509_gmtime_adj(X509_getm_notAfter(cert), (long)seconds) &&
+                X509_gmtime_adj(X509_getm_notBefore(cert), (long)from_seconds) &&
+                X509_gmtime_adj(X509_getm_notAfter(cert), (long)until_seconds) &&
                 X509_set_pubkey(cert, key) &&
                 X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
                                            (const unsigned char *)common_name, -1, -1, 0) &&
@@ -114,14 +112,14 @@ static bool fill_in(X509 *cert, EVP_PKEY *key, const char *common_name, const ch
     return done;
 }
 
-int kst_cert_make(const char *common_name, const char *names, int64_t seconds, char **cert_pem,
-                  char **key_pem, struct kst_err **err)
+int kst_cert_make(const char *common_name, const char *names, int64_t from_seconds,
+                  int64_t until_seconds, char **cert_pem, char **key_pem, struct kst_err **err)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = X509_new();
     BIO *cert_out = BIO_new(BIO_s_mem()), *key_out = BIO_new(BIO_s_mem());
     bool done = key && cert && cert_out && key_out &&
-                fill_in(cert, key, common_name, names, seconds) &&
+                fill_in(cert, key, common_name, names, from_seconds, until_seconds) &&
                 PEM_write_bio_X509(cert_out, cert) &&
                 PEM_write_bio_PrivateKey(key_out, key, NULL, NULL, 0, NULL, NULL);
     if (done) {

@@ -19,11 +19,10 @@ int kst_cert_check_pair(const char *cert_pem, const char *key_pem, struct kst_er
 /* The first certificate's end of validity (ms since 1970, UTC); false where there is none. */
 bool kst_cert_not_after_ms(const char *cert_pem, int64_t *wall_ms);
 
-/* Makes a P-256 key and a certificate that it signs itself, valid until `seconds` from
- * now (negative: it has expired), for the names as OpenSSL writes them
- * ("DNS:localhost,IP:127.0.0.1"). The caller frees both PEM texts; the key's is a secret.
- * KST_E_FAILED. */
-int kst_cert_make(const char *common_name, const char *names, int64_t seconds, char **cert_pem,
-                  char **key_pem, struct kst_err **err);
+/* Makes a P-256 key and a certificate that it signs itself, valid between two times in seconds from
+ * now (negative: ago), for the names as OpenSSL writes them ("DNS:localhost,IP:127.0.0.1"). The
+ * caller frees both PEM texts; the key's is a secret. KST_E_FAILED. */
+int kst_cert_make(const char *common_name, const char *names, int64_t from_seconds,
+                  int64_t until_seconds, char **cert_pem, char **key_pem, struct kst_err **err);
 
 #endif

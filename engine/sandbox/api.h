@@ -23,9 +23,13 @@ struct kst_registry;
 struct kst_resource;
 struct kst_store;
 
+/* An empty cluster: built-in resources and no objects. The caller frees it. */
 struct kst_api *kst_api_new(void);
+/* Nobody may serve or watch it any more; NULL is allowed. */
 void kst_api_free(struct kst_api *self);
+/* Its objects; borrowed. */
 struct kst_store *kst_api_store(const struct kst_api *self);
+/* What it serves; borrowed. */
 struct kst_registry *kst_api_registry(const struct kst_api *self);
 /* The certificate that clients inside of the cluster trust (kube-root-ca.crt); NULL for none. */
 void kst_api_set_ca(struct kst_api *self, const char *pem);

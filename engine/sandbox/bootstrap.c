@@ -31,16 +31,20 @@ static const struct seed seeds[] = {
      "'ports':[{'name':'https','port':443,'protocol':'TCP','targetPort':443}]}}"},
     {"scheduling.k8s.io/v1", "PriorityClass", "",
      "{'metadata':{'name':'system-node-critical'},'value':2000001000,"
-     "'description':'Used for system critical pods that must not be moved from their current node.'}"},
+     "'description':'Used for system critical pods that must not be moved from their current "
+     "node.'}"},
     {"scheduling.k8s.io/v1", "PriorityClass", "",
      "{'metadata':{'name':'system-cluster-critical'},'value':2000000000,"
-     "'description':'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.'}"},
+     "'description':'Used for system critical pods that must run in the cluster, but can be moved "
+     "to another node if necessary.'}"},
     {RBAC, "ClusterRole", "",
      "{'metadata':{'name':'cluster-admin'},'rules':["
-     "{'apiGroups':['*'],'resources':['*'],'verbs':['*']},{'nonResourceURLs':['*'],'verbs':['*']}]}"},
+     "{'apiGroups':['*'],'resources':['*'],'verbs':['*']},{'nonResourceURLs':['*'],"
+     "'verbs':['*']}]}"},
     {RBAC, "ClusterRole", "",
      "{'metadata':{'name':'system:discovery'},'rules':[{'nonResourceURLs':['/api','/api/*','/apis',"
-     "'/apis/*','/healthz','/livez','/openapi','/openapi/*','/readyz','/version','/version/'],'verbs':['get']}]}"},
+     "'/apis/*','/healthz','/livez','/openapi','/openapi/*','/readyz','/version','/version/'],"
+     "'verbs':['get']}]}"},
     {RBAC, "ClusterRole", "",
      "{'metadata':{'name':'system:public-info-viewer'},'rules':[{'nonResourceURLs':['/healthz',"
      "'/livez','/readyz','/version','/version/'],'verbs':['get']}]}"},
@@ -48,17 +52,25 @@ static const struct seed seeds[] = {
      "{'metadata':{'name':'system:basic-user'},'rules':[{'apiGroups':['authorization.k8s.io'],"
      "'resources':['selfsubjectaccessreviews','selfsubjectrulesreviews'],'verbs':['create']}]}"},
     {RBAC, "ClusterRoleBinding", "",
-     "{'metadata':{'name':'cluster-admin'},'roleRef':{'apiGroup':'rbac.authorization.k8s.io','kind':'ClusterRole',"
-     "'name':'cluster-admin'},'subjects':[{'apiGroup':'rbac.authorization.k8s.io','kind':'Group','name':'system:masters'}]}"},
+     "{'metadata':{'name':'cluster-admin'},'roleRef':{'apiGroup':'rbac.authorization.k8s.io',"
+     "'kind':'ClusterRole',"
+     "'name':'cluster-admin'},'subjects':[{'apiGroup':'rbac.authorization.k8s.io','kind':'Group',"
+     "'name':'system:masters'}]}"},
     {RBAC, "ClusterRoleBinding", "",
-     "{'metadata':{'name':'system:discovery'},'roleRef':{'apiGroup':'rbac.authorization.k8s.io','kind':'ClusterRole',"
-     "'name':'system:discovery'},'subjects':[{'apiGroup':'rbac.authorization.k8s.io','kind':'Group','name':'system:authenticated'}]}"},
+     "{'metadata':{'name':'system:discovery'},'roleRef':{'apiGroup':'rbac.authorization.k8s.io',"
+     "'kind':'ClusterRole',"
+     "'name':'system:discovery'},'subjects':[{'apiGroup':'rbac.authorization.k8s.io',"
+     "'kind':'Group','name':'system:authenticated'}]}"},
     {RBAC, "ClusterRoleBinding", "",
-     "{'metadata':{'name':'system:basic-user'},'roleRef':{'apiGroup':'rbac.authorization.k8s.io','kind':'ClusterRole',"
-     "'name':'system:basic-user'},'subjects':[{'apiGroup':'rbac.authorization.k8s.io','kind':'Group','name':'system:authenticated'}]}"},
+     "{'metadata':{'name':'system:basic-user'},'roleRef':{'apiGroup':'rbac.authorization.k8s.io',"
+     "'kind':'ClusterRole',"
+     "'name':'system:basic-user'},'subjects':[{'apiGroup':'rbac.authorization.k8s.io',"
+     "'kind':'Group','name':'system:authenticated'}]}"},
     {RBAC, "ClusterRoleBinding", "",
-     "{'metadata':{'name':'system:public-info-viewer'},'roleRef':{'apiGroup':'rbac.authorization.k8s.io','kind':'ClusterRole',"
-     "'name':'system:public-info-viewer'},'subjects':[{'apiGroup':'rbac.authorization.k8s.io','kind':'Group','name':'system:authenticated'},"
+     "{'metadata':{'name':'system:public-info-viewer'},"
+     "'roleRef':{'apiGroup':'rbac.authorization.k8s.io','kind':'ClusterRole',"
+     "'name':'system:public-info-viewer'},'subjects':[{'apiGroup':'rbac.authorization.k8s.io',"
+     "'kind':'Group','name':'system:authenticated'},"
      "{'apiGroup':'rbac.authorization.k8s.io','kind':'Group','name':'system:unauthenticated'}]}"},
 };
 /* clang-format on */

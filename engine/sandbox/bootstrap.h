@@ -8,6 +8,7 @@ struct kst_api;
 /* The name of the one node. */
 #define KST_SANDBOX_NODE "sandbox"
 
+/* Puts them into a cluster that has nothing yet. */
 void kst_bootstrap(struct kst_api *api);
 
 #endif

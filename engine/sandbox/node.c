@@ -87,8 +87,7 @@ int kst_node_new(struct kst_loop *loop, const struct kst_node_options *options,
 {
     kst_auto_free char *pods = kst_asprintf("%s/pods", options->dir);
     if (mkdir(pods, 0700) != 0 && errno != EEXIST)
-        return kst_err_set(err, KST_E_IO, "directory %s cannot be made: %s", pods,
-                           strerror(errno));
+        return kst_err_set(err, KST_E_IO, "directory %s cannot be made: %s", pods, strerror(errno));
     struct kst_node *self = kst_calloc(1, sizeof(*self));
     self->loop = loop;
     self->api = options->api;

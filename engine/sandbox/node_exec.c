@@ -76,8 +76,7 @@ static int drain(void *arg, struct kst_err **err)
 static void on_resize(void *arg, unsigned columns, unsigned rows)
 {
     const struct session *self = arg;
-    const struct winsize size = {.ws_row = (unsigned short)rows,
-                                 .ws_col = (unsigned short)columns};
+    const struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
     ioctl(self->terminal, TIOCSWINSZ, &size);
 }
 
@@ -102,9 +101,9 @@ static void converse(struct session *self, const char *const *command, struct ks
         kst_fiber_cancel(feeder);
         kst_fiber_join(feeder, NULL);
     }
-    kst_auto_json struct kst_json *status =
-        rc == 0 ? kst_remote_exit_status(code, command)
-                : kst_remote_status(0, "the container has ended");
+    kst_auto_json struct kst_json *status = rc == 0
+                                                ? kst_remote_exit_status(code, command)
+                                                : kst_remote_status(0, "the container has ended");
     kst_remote_on_resize(self->remote, NULL, NULL);
     kst_remote_finish(self->remote, status, NULL);
 }
@@ -218,8 +217,7 @@ void kst_node_exec(void *arg, struct kst_httpd_request *request, const struct ks
     const char *word;
     while (count < MAX_WORDS && (word = kst_httpd_query_at(request, "command", count)))
         command[count++] = word;
-    struct kst_pod_container *container =
-        pod ? choose(pod, request, object, &status) : NULL;
+    struct kst_pod_container *container = pod ? choose(pod, request, object, &status) : NULL;
     const struct kst_remote_streams streams = {.in = flag(request, "stdin"),
                                                .out = flag(request, "stdout"),
                                                .errors = flag(request, "stderr"),

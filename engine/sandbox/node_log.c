@@ -167,8 +167,7 @@ static struct kst_pod_container *choose(struct kst_pod *pod, struct kst_httpd_re
     if (count > 1) {
         kst_auto_free char *names = names_of(pod);
         *status = kst_status_bad_request(
-            "a container name must be specified for pod %s, choose one of: [%s]", pod->name,
-            names);
+            "a container name must be specified for pod %s, choose one of: [%s]", pod->name, names);
         return NULL;
     }
     return found;
@@ -187,9 +186,9 @@ void kst_node_log(void *arg, struct kst_httpd_request *request, const struct kst
             "previous terminated container \"%s\" in pod \"%s\" not found", container->name,
             object->name);
     if (!status && container->state.now == KST_STATE_WAITING && container->restarts == 0)
-        status = kst_status_bad_request(
-            "container \"%s\" in pod \"%s\" is waiting to start: %s", container->name,
-            object->name, container->state.reason ? container->state.reason : "");
+        status = kst_status_bad_request("container \"%s\" in pod \"%s\" is waiting to start: %s",
+                                        container->name, object->name,
+                                        container->state.reason ? container->state.reason : "");
     if (status) {
         refuse(request, status);
         return;

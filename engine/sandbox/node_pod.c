@@ -218,8 +218,7 @@ static bool is_of_job(const struct kst_json *pod)
 /* Whether the object still wants to live; tells the fiber's caller when it does not. */
 static bool is_wanted(struct kst_pod *self)
 {
-    const struct kst_object *object =
-        kst_api_find(self->node->api, "/pods", self->ns, self->name);
+    const struct kst_object *object = kst_api_find(self->node->api, "/pods", self->ns, self->name);
     self->gone = !object || strcmp(object->uid, self->uid) != 0;
     return !self->gone && !kst_api_is_deleting(object->json) && !self->node->stopping;
 }
@@ -273,8 +272,7 @@ static bool all_ended(const struct kst_pod *self)
 
 static int64_t grace_ms(const struct kst_pod *self)
 {
-    const struct kst_object *object =
-        kst_api_find(self->node->api, "/pods", self->ns, self->name);
+    const struct kst_object *object = kst_api_find(self->node->api, "/pods", self->ns, self->name);
     if (self->gone || self->node->stopping || !object)
         return 0;
     return kst_json_path_int(object->json, "metadata.deletionGracePeriodSeconds", 30) * 1000;
@@ -328,12 +326,11 @@ static void stop_all(struct kst_pod *self)
 /* The node has done its part: the object may go. */
 static void confirm(struct kst_pod *self)
 {
-    const struct kst_object *object =
-        kst_api_find(self->node->api, "/pods", self->ns, self->name);
+    const struct kst_object *object = kst_api_find(self->node->api, "/pods", self->ns, self->name);
     if (!object || strcmp(object->uid, self->uid) != 0 || !kst_api_is_deleting(object->json))
         return;
-    const struct kst_api_call call =
-        kst_api_call_for(self->node->api, "/pods", self->ns, self->name, "kubelet");
+    const struct kst_api_call call = kst_api_call_for(self->node->api, "/pods", self->ns,
+                                                      self->name, "kubelet");
     const struct kst_api_delete options = {.uid = self->uid, .grace_seconds = 0};
     kst_json_free(kst_api_delete(self->node->api, &call, &options, NULL));
 }

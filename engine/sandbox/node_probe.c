@@ -84,8 +84,7 @@ static int connect_to(struct kst_pod_container *self, const struct kst_json *por
         return 0;
     close(*fd);
     *fd = -1;
-    return rc < 0 ? rc
-                  : kst_err_set(err, KST_E_UNREACHABLE, "dial tcp: %s", strerror(error));
+    return rc < 0 ? rc : kst_err_set(err, KST_E_UNREACHABLE, "dial tcp: %s", strerror(error));
 }
 
 static int run_tcp(struct kst_pod_container *self, const struct kst_json *tcp, struct kst_err **err)
@@ -106,10 +105,10 @@ static int run_http(struct kst_pod_container *self, const struct kst_json *get,
     char answer[ANSWER_BYTES];
     size_t have = 0;
     const char *path = kst_api_text(get, "path");
-    kst_auto_free char *request =
-        kst_asprintf("GET %s%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: kube-probe/1.20\r\n"
-                     "Accept: */*\r\nConnection: close\r\n\r\n",
-                     *path == '/' ? "" : "/", path, self->pod->ip);
+    kst_auto_free char *request = kst_asprintf(
+        "GET %s%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: kube-probe/1.20\r\n"
+        "Accept: */*\r\nConnection: close\r\n\r\n",
+        *path == '/' ? "" : "/", path, self->pod->ip);
     ssize_t wrote = send(fd, request, strlen(request), MSG_NOSIGNAL);
     while (rc >= 0 && wrote > 0 && have < sizeof(answer) - 1 && !memchr(answer, '\n', have)) {
         ssize_t got = recv(fd, answer + have, sizeof(answer) - 1 - have, 0);

@@ -90,8 +90,8 @@ static char *field_value(const struct kst_pod *pod, const char *path)
     if (quote) {
         kst_auto_free char *key = kst_strndup(quote + 1, strcspn(quote + 1, "'"));
         bool labels = strncmp(path, "metadata.labels", 15) == 0;
-        const struct kst_json *map =
-            kst_json_path(pod->json, labels ? "metadata.labels" : "metadata.annotations");
+        const struct kst_json *map = kst_json_path(pod->json, labels ? "metadata.labels"
+                                                                     : "metadata.annotations");
         const char *text = kst_json_str(kst_json_get(map, key));
         return kst_strdup(text ? text : "");
     }
@@ -107,10 +107,10 @@ static int key_value(const struct kst_pod *pod, const struct kst_json *ref, bool
                      char **value, struct kst_err **err)
 {
     const char *name = kst_api_text(ref, "name"), *key = kst_api_text(ref, "key");
-    const struct kst_object *object =
-        kst_api_find(pod->node->api, secret ? "/secrets" : "/configmaps", pod->ns, name);
-    const struct kst_json *found =
-        object ? kst_json_get(kst_json_get(object->json, "data"), key) : NULL;
+    const struct kst_object *object = kst_api_find(
+        pod->node->api, secret ? "/secrets" : "/configmaps", pod->ns, name);
+    const struct kst_json *found = object ? kst_json_get(kst_json_get(object->json, "data"), key)
+                                          : NULL;
     kst_auto_buf data = KST_BUF_INIT(VALUE_BYTES);
     if (!found && kst_json_path_true(ref, "optional"))
         return 0;
@@ -153,17 +153,16 @@ static int add_from(const struct kst_pod *pod, struct texts *env, const struct k
     const struct kst_json *map = kst_json_get(entry, "configMapRef"),
                           *secret = kst_json_get(entry, "secretRef");
     const struct kst_json *ref = map ? map : secret;
-    const struct kst_object *object =
-        kst_api_find(pod->node->api, map ? "/configmaps" : "/secrets", pod->ns,
-                     kst_api_text(ref, "name"));
+    const struct kst_object *object = kst_api_find(pod->node->api, map ? "/configmaps" : "/secrets",
+                                                   pod->ns, kst_api_text(ref, "name"));
     if (!object && !kst_json_path_true(ref, "optional"))
         return kst_err_set(err, KST_E_NOT_FOUND, "%s \"%s\" not found",
                            map ? "configmap" : "secret", kst_api_text(ref, "name"));
     const struct kst_json *data = object ? kst_json_get(object->json, "data") : NULL;
     for (const struct kst_json *v = kst_json_first(data); v; v = kst_json_next(v)) {
         kst_auto_buf text = KST_BUF_INIT(VALUE_BYTES);
-        kst_auto_free char *name =
-            kst_asprintf("%s%s", kst_api_text(entry, "prefix"), kst_json_key(v));
+        kst_auto_free char *name = kst_asprintf("%s%s", kst_api_text(entry, "prefix"),
+                                                kst_json_key(v));
         if (secret)
             kst_base64_decode(&text, kst_str_of(kst_json_str(v)), true);
         else
@@ -253,8 +252,8 @@ char *kst_pod_log_path(const struct kst_pod_container *self, int restarts)
 static int64_t run_as(const struct kst_pod_container *self, const char *key, int64_t otherwise)
 {
     const struct kst_json *own = kst_json_get(kst_json_get(self->spec, "securityContext"), key);
-    const struct kst_json *pod =
-        kst_json_get(kst_json_path(self->pod->json, "spec.securityContext"), key);
+    const struct kst_json *pod = kst_json_get(
+        kst_json_path(self->pod->json, "spec.securityContext"), key);
     int64_t value = 0;
     return kst_json_int(own ? own : pod, &value) ? value : otherwise;
 }
@@ -283,8 +282,9 @@ int kst_pod_container_start(struct kst_pod_container *self, struct kst_err **err
         return rc;
     add_image_mounts(image, mounts, &nmounts, MOST);
     if (command.count == 0)
-        return kst_err_set(err, KST_E_INVALID, "the image %s has no command, and the container "
-                                               "gives none",
+        return kst_err_set(err, KST_E_INVALID,
+                           "the image %s has no command, and the container "
+                           "gives none",
                            kst_api_text(self->spec, "image"));
     kst_auto_free char *log = kst_pod_log_path(self, self->restarts);
     const char *dir = kst_json_path_str(self->spec, "workingDir");

@@ -45,19 +45,18 @@ static struct kst_json *state_json(const struct kst_pod_container *container,
 static struct kst_json *container_json(const struct kst_pod_container *self)
 {
     kst_auto_json struct kst_json *state = state_json(self, &self->state);
-    kst_auto_json struct kst_json *last =
-        self->last.now == KST_STATE_ENDED ? state_json(self, &self->last) : kst_json_object();
+    kst_auto_json struct kst_json *last = self->last.now == KST_STATE_ENDED
+                                              ? state_json(self, &self->last)
+                                              : kst_json_object();
     const char *image = kst_api_text(self->spec, "image");
-    kst_auto_free char *id =
-        self->state.now == KST_STATE_WAITING
-            ? kst_strdup("")
-            : kst_asprintf("process://%s-%d", self->pod->uid, self->restarts);
+    kst_auto_free char *id = self->state.now == KST_STATE_WAITING
+                                 ? kst_strdup("")
+                                 : kst_asprintf("process://%s-%d", self->pod->uid, self->restarts);
     bool done = self->init && self->state.now == KST_STATE_ENDED && self->state.exit_code == 0;
     struct kst_json *json = kst_json_make(
         "{'name':%s,'state':%J,'lastState':%J,'ready':%b,'restartCount':%d,'image':%s,"
         "'imageID':%s,'containerID':%s}",
-        self->name, state, last, self->init ? done : self->ready, self->restarts, image, image,
-        id);
+        self->name, state, last, self->init ? done : self->ready, self->restarts, image, image, id);
     if (!*id)
         kst_json_remove(json, "containerID");
     if (!self->init)
@@ -80,8 +79,7 @@ static struct summary sum_up(const struct kst_pod *self)
         if (c->init) {
             bool ok = ended && c->state.exit_code == 0;
             sum.initialized = sum.initialized && ok;
-            sum.init_failed = sum.init_failed ||
-                              (ended && !ok && strcmp(policy, "Never") == 0);
+            sum.init_failed = sum.init_failed || (ended && !ok && strcmp(policy, "Never") == 0);
             continue;
         }
         sum.count++;
@@ -125,9 +123,9 @@ static void push_condition(struct kst_json *list, const struct kst_json *old, co
         if (strcmp(kst_api_text(c, "type"), type) == 0 &&
             strcmp(kst_api_text(c, "status"), status) == 0)
             since = kst_api_text(c, "lastTransitionTime");
-    struct kst_json *condition =
-        kst_json_make("{'type':%s,'status':%s,'lastProbeTime':null,'lastTransitionTime':%s}", type,
-                      status, since);
+    struct kst_json *condition = kst_json_make(
+        "{'type':%s,'status':%s,'lastProbeTime':null,'lastTransitionTime':%s}", type, status,
+        since);
     if (!value && reason)
         kst_json_set_str(condition, "reason", reason);
     kst_json_push(list, condition);

@@ -108,14 +108,13 @@ static int from_object(struct kst_pod *self, const char *dir, const struct kst_j
 
 static int claimed(struct kst_pod *self, const char *claim_name, char **path, struct kst_err **err)
 {
-    const struct kst_object *claim =
-        kst_api_find(self->node->api, "/persistentvolumeclaims", self->ns, claim_name);
+    const struct kst_object *claim = kst_api_find(self->node->api, "/persistentvolumeclaims",
+                                                  self->ns, claim_name);
     if (!claim || strcmp(kst_api_text(claim->json, "status.phase"), "Bound") != 0)
         return kst_err_set(err, KST_E_NOT_FOUND, "persistentvolumeclaim \"%s\" is not bound",
                            claim_name);
     const char *name = kst_api_text(claim->json, "spec.volumeName");
-    const struct kst_object *volume =
-        kst_api_find(self->node->api, "/persistentvolumes", "", name);
+    const struct kst_object *volume = kst_api_find(self->node->api, "/persistentvolumes", "", name);
     const char *found = volume ? kst_json_path_str(volume->json, "spec.hostPath.path") : NULL;
     if (volume && !found)
         found = kst_json_path_str(volume->json, "spec.local.path");
@@ -147,8 +146,8 @@ static int projected(struct kst_pod *self, const char *dir, const struct kst_jso
 {
     int rc = 0;
     for (const struct kst_json *s = kst_json_first(sources); s && rc == 0; s = kst_json_next(s)) {
-        const struct kst_json *map = kst_json_get(s, "configMap"), *secret =
-            kst_json_get(s, "secret");
+        const struct kst_json *map = kst_json_get(s, "configMap"),
+                              *secret = kst_json_get(s, "secret");
         if (map)
             rc = from_object(self, dir, map, "/configmaps", kst_api_text(map, "name"), false, err);
         else if (secret)
@@ -169,8 +168,8 @@ static int make_volume(struct kst_pod *self, const struct kst_json *volume, char
         return claimed(self, kst_api_text(claim, "claimName"), path, err);
     if (host)
         return host_path(host, path, err);
-    kst_auto_free char *dir =
-        kst_asprintf("%s/volumes/%s", self->dir, kst_api_text(volume, "name"));
+    kst_auto_free char *dir = kst_asprintf("%s/volumes/%s", self->dir,
+                                           kst_api_text(volume, "name"));
     kst_auto_free char *below = kst_asprintf("%s/x", dir);
     int rc = make_parents(below, err);
     if (rc < 0)

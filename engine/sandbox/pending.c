@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandbox/pending.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "sandbox/builtin.h"
-#include "sandbox/pending.h"
 #include "sandbox/crd.h"
 #include "sandbox/schema.h"
 #include <stdio.h>
@@ -43,7 +44,11 @@ void kst_crd_set_established(struct kst_json *crd, const char *now)
     kst_json_set(
         crd, "status",
         kst_json_make(
-            "{'acceptedNames':%J,'conditions':[{'type':'NamesAccepted','status':'True','reason':'NoConflicts','message':'no conflicts found','lastTransitionTime':%s},{'type':'Established','status':'True','reason':'InitialNamesAccepted','message':'the initial names have been accepted','lastTransitionTime':%s}],'storedVersions':['v1']}",
+            "{'acceptedNames':%J,'conditions':[{'type':'NamesAccepted','status':'True','reaso"
+            "n':'NoConflicts','message':'no conflicts found','lastTransitionTime':%s},{'type'"
+            ":'Established','status':'True','reason':'InitialNamesAccepted','message':'the in"
+            "itial names have been accepted','lastTransitionTime':%s}],'storedVersions':['v1'"
+            "]}",
             kst_json_path(crd, "spec.names"), now, now));
 }
 #include "base/clock.h"

@@ -20,6 +20,7 @@ struct kst_user {
     size_t ngroups;
 };
 
+/* Begins a user who is in no group; the name is copied. */
 void kst_user_set(struct kst_user *self, const char *name);
 void kst_user_add_group(struct kst_user *self, const char *group); /* beyond the cap: left out */
 void kst_user_release(struct kst_user *self);

@@ -41,7 +41,9 @@ struct kst_resource {
     const char *definition_name;
 };
 
+/* What is built in, with its buckets in the store, which must outlive it. */
 struct kst_registry *kst_registry_new(struct kst_store *store);
+/* NULL is allowed. */
 void kst_registry_free(struct kst_registry *self);
 
 /* NULL where it is not served. */

@@ -47,25 +47,31 @@ const struct kst_builtin_resource kst_builtin_resources[] = {
 
     {"authentication.k8s.io", "v1", "tokenreviews", "TokenReview", "", "", Q, NULL},
 
-    {"authorization.k8s.io", "v1", "localsubjectaccessreviews", "LocalSubjectAccessReview", "", "", N | Q, NULL},
-    {"authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", "", "", Q, NULL},
-    {"authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", "", "", Q, NULL},
+    {"authorization.k8s.io", "v1", "localsubjectaccessreviews", "LocalSubjectAccessReview", "", "",
+     N | Q, NULL},
+    {"authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", "", "",
+     Q, NULL},
+    {"authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", "", "", Q,
+     NULL},
     {"authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", "", "", Q, NULL},
 
-    {"autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler", "hpa", "all", N | S, NULL},
+    {"autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler", "hpa", "all",
+     N | S, NULL},
 
     {"batch", "v1", "jobs", "Job", "", "all", N | S, NULL},
     {"batch", "v1", "cronjobs", "CronJob", "cj", "all", N | S, NULL},
     {"batch", "v1beta1", "cronjobs", "CronJob", "cj", "all", N | S, "batch/v1"},
 
-    {"certificates.k8s.io", "v1", "certificatesigningrequests", "CertificateSigningRequest", "csr", "", S, NULL},
+    {"certificates.k8s.io", "v1", "certificatesigningrequests", "CertificateSigningRequest", "csr",
+     "", S, NULL},
 
     {"networking.k8s.io", "v1", "ingressclasses", "IngressClass", "", "", G, NULL},
     {"networking.k8s.io", "v1", "ingresses", "Ingress", "ing", "", N | S | G, NULL},
     {"networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "netpol", "", N | G, NULL},
 
     {"policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", "pdb", "", N | S | G, NULL},
-    {"policy", "v1beta1", "poddisruptionbudgets", "PodDisruptionBudget", "pdb", "", N | S | G, "policy/v1"},
+    {"policy", "v1beta1", "poddisruptionbudgets", "PodDisruptionBudget", "pdb", "", N | S | G,
+     "policy/v1"},
 
     {RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", "", "", 0, NULL},
     {RBAC, "v1", "clusterroles", "ClusterRole", "", "", 0, NULL},
@@ -77,10 +83,13 @@ const struct kst_builtin_resource kst_builtin_resources[] = {
     {"storage.k8s.io", "v1", "storageclasses", "StorageClass", "sc", "", 0, NULL},
     {"storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", "", "", S, NULL},
 
-    {ADMISSION, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", "", "api-extensions", G, NULL},
-    {ADMISSION, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", "", "api-extensions", G, NULL},
+    {ADMISSION, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", "",
+     "api-extensions", G, NULL},
+    {ADMISSION, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", "",
+     "api-extensions", G, NULL},
 
-    {"apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", "crd,crds", "api-extensions", S | G, NULL},
+    {"apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition",
+     "crd,crds", "api-extensions", S | G, NULL},
 
     {"scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", "pc", "", G, NULL},
 
@@ -89,7 +98,8 @@ const struct kst_builtin_resource kst_builtin_resources[] = {
     {"node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", "", "", 0, NULL},
 
     {"discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", "", "", N | G, NULL},
-    {"discovery.k8s.io", "v1beta1", "endpointslices", "EndpointSlice", "", "", N | G, "discovery.k8s.io/v1"},
+    {"discovery.k8s.io", "v1beta1", "endpointslices", "EndpointSlice", "", "", N | G,
+     "discovery.k8s.io/v1"},
     {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL},
 };
 

@@ -307,7 +307,8 @@ int kst_server_new(struct kst_loop *loop, struct kst_api *api,
     kst_auto_free char *names = kst_asprintf("IP:%s,IP:10.0.0.1,DNS:localhost,DNS:kubernetes,"
                                              "DNS:kubernetes.default.svc",
                                              address);
-    int rc = options->tls ? kst_cert_make("kassette-sandbox", names, CERT_SECONDS, &cert, &key, err)
+    int rc = options->tls ? kst_cert_make("kassette-sandbox", names, -CERT_SECONDS, CERT_SECONDS,
+                                          &cert, &key, err)
                           : 0;
     const struct kst_httpd_options http = {.address = address,
                                            .port = options->port,

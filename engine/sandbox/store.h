@@ -27,6 +27,7 @@ struct kst_object {
     const char *ns, *name, *uid; /* borrowed from the JSON; ns is "" for what has none */
 };
 
+/* Another reference to the object; the caller unrefs it. */
 struct kst_object *kst_object_ref(struct kst_object *self);
 void kst_object_unref(struct kst_object *self); /* NULL is allowed */
 static inline void kst_object_autounref(struct kst_object **self)
@@ -43,6 +44,7 @@ struct kst_change {
     struct kst_object *last;
 };
 
+/* An empty store at version 1. */
 struct kst_store *kst_store_new(void);
 /* Nobody may wait for a bucket any more (that asserts). */
 void kst_store_free(struct kst_store *self);
