@@ -35,7 +35,7 @@ test_mariadb_under_load() {
     my_writer maria-0 &
     eventually 20 "the first rows" has_acks 100
     before=$(acked)
-    : >"$KASSETTE_CLUSTER_DIR/cuts.log"
+    : >"$KASSETTE_CUTS"
     set_faults "$ns.log-maria-0.cutDelayMs=1500"
     backup 0 --name b1
     # The lock is gone when the Run says so.
@@ -45,8 +45,8 @@ test_mariadb_under_load() {
     eventually 10 "rows after the freeze" has_acks $((before + 100))
     touch "$work/stop"
     # No commit between the first and the last cut: an answer takes a moment to arrive here.
-    first=$(awk -v ns="$ns/" 'index($4, ns) == 1 {print $3}' "$KASSETTE_CLUSTER_DIR/cuts.log" | sort -n | head -1)
-    last=$(awk -v ns="$ns/" 'index($4, ns) == 1 {print $3}' "$KASSETTE_CLUSTER_DIR/cuts.log" | sort -n | tail -1)
+    first=$(awk -v ns="$ns/" 'index($4, ns) == 1 {print $3}' "$KASSETTE_CUTS" | sort -n | head -1)
+    last=$(awk -v ns="$ns/" 'index($4, ns) == 1 {print $3}' "$KASSETTE_CUTS" | sort -n | tail -1)
     [ $(((last - first) / 1000000)) -ge 1000 ] || fail "the cuts were not apart: $first to $last"
     equal "commits between the first and the last cut" \
         "$(awk -v a="$first" -v b="$last" '$2 * 1e9 > a + 3e8 && $2 * 1e9 < b' "$work/acks" | wc -l)" 0

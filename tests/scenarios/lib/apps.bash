@@ -74,7 +74,7 @@ LUA
 # ---- PostgreSQL ----
 
 start_postgres() { # NAME
-    sed "s/\bdb\b/$1/g" "$root/tests/cluster/apps/postgres.yaml" | kn apply -f - >/dev/null
+    sed "s/\bdb\b/$1/g" "$root/tests/scenarios/apps/postgres.yaml" | kn apply -f - >/dev/null
     ready "$1"
 }
 
@@ -98,7 +98,7 @@ pg_writer() { # POD
 # ---- MariaDB ----
 
 start_mariadb() { # NAME
-    sed "s/\bmaria\b/$1/g" "$root/tests/cluster/apps/mariadb.yaml" | kn apply -f - >/dev/null
+    sed "s/\bmaria\b/$1/g" "$root/tests/scenarios/apps/mariadb.yaml" | kn apply -f - >/dev/null
     ready "$1"
 }
 

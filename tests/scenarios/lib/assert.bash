@@ -98,5 +98,5 @@ show_state() {
     echo "---- the state at the end"
     kn get runs,pods,pvc,volumesnapshots,leases,jobs 2>&1
     kn get runs -o yaml 2>&1 | sed -n '/^  status:/,$p' | head -150
-    [ -z "${KASSETTE_CLUSTER_DIR:-}" ] || tail -n 20 "$KASSETTE_CLUSTER_DIR/logs/dircsi"
+    [ ! -e "${KASSETTE_STORAGE_LOG:-}" ] || tail -n 20 "$KASSETTE_STORAGE_LOG"
 }

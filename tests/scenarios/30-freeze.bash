@@ -106,7 +106,7 @@ test_api_server_restarts_in_the_freeze() {
     set_faults cutDelayMs=3000
     backup_start --name b1 --blueprints "$work/blueprints"
     eventually 20 "the freeze" output_has "the application is frozen"
-    "$root/tests/cluster/restart-apiserver" --down 2 >/dev/null
+    "$KASSETTE_RESTART_APISERVER" --down 2 >/dev/null
     engine_ends 0
     box_writes
     phase_is b1 Succeeded
@@ -120,7 +120,7 @@ test_api_server_away_until_after_max_freeze() {
     set_faults cutDelayMs=4000
     backup_start --name b1 --blueprints "$work/blueprints" --max-freeze 6s --attempts 1
     eventually 20 "the freeze" output_has "the application is frozen"
-    "$root/tests/cluster/restart-apiserver" --down 8 >/dev/null
+    "$KASSETTE_RESTART_APISERVER" --down 8 >/dev/null
     engine_ends 1
     box_writes
     phase_is b1 Failed
