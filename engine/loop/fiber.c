@@ -125,6 +125,7 @@ static void leave(struct kst_fiber *self, bool last)
     __sanitizer_start_switch_fiber(last ? NULL : &self->fake_stack, main_stack, main_stack_size);
 #endif
     current = NULL;
+    self->back.uc_sigmask = *kst_loop_signal_mask(self->loop);
     swapcontext(&self->context, &self->back);
 #ifdef WITH_ASAN
     __sanitizer_finish_switch_fiber(self->fake_stack, &main_stack, &main_stack_size);
@@ -218,6 +219,7 @@ void kst_fiber_resume(struct kst_fiber *self)
     void *fake = NULL;
     __sanitizer_start_switch_fiber(&fake, self->stack.base, self->stack.size);
 #endif
+    self->context.uc_sigmask = *kst_loop_signal_mask(self->loop);
     swapcontext(&self->back, &self->context);
 #ifdef WITH_ASAN
     __sanitizer_finish_switch_fiber(fake, NULL, NULL);

@@ -50,7 +50,7 @@ struct kst_loop {
     struct watched *fds; /* by descriptor */
     size_t fd_size;
     int signal_fd;
-    sigset_t signals;
+    sigset_t signals, mask; /* listened to; blocked in this process: these, and what always was */
     struct listener listeners[MAX_SIGNAL + 1];
     void *slots[KST_LOOP_SLOTS];
     void (*releases[KST_LOOP_SLOTS])(void *value);
@@ -65,6 +65,7 @@ int kst_loop_new(struct kst_loop **out, struct kst_err **err)
     self->epoll = epoll;
     self->signal_fd = -1;
     sigemptyset(&self->signals);
+    sigprocmask(SIG_SETMASK, NULL, &self->mask);
     signal(SIGPIPE, SIG_IGN); /* a peer that went away is an error of the write, not our end */
     *out = self;
     return 0;
@@ -284,10 +285,13 @@ int kst_loop_on_signal(struct kst_loop *self, int signal_number,
     sigset_t one;
     sigemptyset(&one);
     sigaddset(&one, signal_number);
-    if (call)
+    if (call) {
         sigaddset(&self->signals, signal_number);
-    else
+        sigaddset(&self->mask, signal_number);
+    } else {
         sigdelset(&self->signals, signal_number);
+        sigdelset(&self->mask, signal_number);
+    }
     sigprocmask(call ? SIG_BLOCK : SIG_UNBLOCK, &one, NULL);
     int fd = signalfd(self->signal_fd, &self->signals, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd < 0)
@@ -296,6 +300,11 @@ int kst_loop_on_signal(struct kst_loop *self, int signal_number,
         return 0;
     self->signal_fd = fd;
     return kst_loop_watch_fd(self, fd, POLLIN, on_signal_fd, self, err);
+}
+
+const sigset_t *kst_loop_signal_mask(const struct kst_loop *self)
+{
+    return &self->mask;
 }
 
 /* Runs the fibers that are ready now; those that become ready meanwhile have their turn next. */

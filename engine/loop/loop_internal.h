@@ -3,6 +3,7 @@
 #ifndef KST_LOOP_LOOP_INTERNAL_H
 #define KST_LOOP_LOOP_INTERNAL_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,6 +14,9 @@ struct kst_loop;
 void kst_loop_make_ready(struct kst_loop *self, struct kst_fiber *fiber);
 /* How many fibers live; the loop may be freed at 0. */
 void kst_loop_count_fibers(struct kst_loop *self, int change);
+/* What is blocked. A context switch restores the mask that was there when it was left, which may
+ * have changed meanwhile; borrowed. */
+const sigset_t *kst_loop_signal_mask(const struct kst_loop *self);
 /* Switches to the fiber until it waits or ends. By the loop only. */
 void kst_fiber_resume(struct kst_fiber *self);
 /* Links for the ready list. */

@@ -131,6 +131,26 @@ static void on_signal(void *arg, int signal)
     kst_buf_addf(&trace, "%d ", signal - SIGUSR1 ? 2 : 1);
 }
 
+/* A fiber's context keeps the signals that were blocked when it was left. */
+static int listen_and_switch(void *arg, struct kst_err **err)
+{
+    int rc = kst_loop_on_signal(loop, SIGUSR1, on_signal, NULL, err);
+    if (rc == 0)
+        rc = kst_sleep_ms(1, err);
+    raise(SIGUSR1);
+    while (rc == 0 && trace.len == 0)
+        rc = kst_sleep_ms(1, err);
+    return rc;
+}
+
+static void a_fiber_listens_to_a_signal(void **state)
+{
+    kst_buf_clear(&trace);
+    assert_int_equal(kst_loop_run(loop, "main", listen_and_switch, NULL, NULL), 0);
+    assert_string_equal(trace.data, "1 ");
+    assert_int_equal(kst_loop_on_signal(loop, SIGUSR1, NULL, NULL, NULL), 0);
+}
+
 static void signals_are_heard(void **state)
 {
     assert_int_equal(kst_loop_on_signal(loop, SIGUSR1, on_signal, NULL, NULL), 0);
@@ -322,6 +342,7 @@ int main(void)
         TEST(thousands_of_timers),
         TEST(a_timer_that_starts_itself_lets_others_run),
         TEST(signals_are_heard),
+        TEST(a_fiber_listens_to_a_signal),
         TEST(descriptors),
         TEST(a_file_cannot_be_waited_for),
         TEST(results_of_groups),
