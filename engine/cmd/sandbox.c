@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kassette sandbox: the embedded cluster, until it is interrupted or a command has ended. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cmd/cmd.h"
 #include "loop/child.h"
 #include "loop/fiber.h"
+#include "loop/loop.h"
 #include "sandbox/api.h"
 #include "sandbox/faults.h"
 #include "sandbox/load.h"
@@ -29,12 +33,75 @@ static void trace(void *arg, const struct kst_server_look *look, int code, doubl
             look->agent);
 }
 
+/* ---- an API server that goes away ---- */
+
+/* The last signal counts: USR1 takes the server away, USR2 brings it back. */
+struct absence {
+    struct kst_sandbox *sandbox;
+    struct kst_fiber *fiber;
+    struct kst_cond changed;
+    bool wanted, is_away;
+};
+
+static void on_absence(void *arg, int signal_number)
+{
+    struct absence *self = arg;
+    self->wanted = signal_number == SIGUSR1;
+    kst_cond_signal(&self->changed);
+}
+
+static int keep_absence(void *arg, struct kst_err **err)
+{
+    struct absence *self = arg;
+    struct kst_server *server = kst_sandbox_server(self->sandbox);
+    int rc = 0;
+    while (rc == 0) {
+        if (self->wanted == self->is_away) {
+            rc = kst_cond_wait(&self->changed, KST_NEVER, err);
+            continue;
+        }
+        self->is_away = self->wanted;
+        if (self->is_away)
+            kst_server_leave(server);
+        else
+            rc = kst_server_return(server, err);
+    }
+    if (rc != KST_E_CANCELLED)
+        kst_logf(KST_LOG_ERROR, "the API server does not come back: %s",
+                 err && *err ? kst_err_message(*err) : "");
+    return rc;
+}
+
+static int absence_start(struct absence *self, struct kst_loop *loop, struct kst_sandbox *sandbox,
+                         struct kst_err **err)
+{
+    self->sandbox = sandbox;
+    int rc = kst_loop_on_signal(loop, SIGUSR1, on_absence, self, err);
+    if (rc == 0)
+        rc = kst_loop_on_signal(loop, SIGUSR2, on_absence, self, err);
+    if (rc == 0)
+        self->fiber = kst_fiber_spawn(loop, "absence", keep_absence, self);
+    return rc;
+}
+
+static void absence_stop(struct absence *self, struct kst_loop *loop)
+{
+    kst_loop_on_signal(loop, SIGUSR1, NULL, NULL, NULL);
+    kst_loop_on_signal(loop, SIGUSR2, NULL, NULL, NULL);
+    if (self->fiber) {
+        kst_fiber_cancel(self->fiber);
+        kst_fiber_join(self->fiber, NULL);
+    }
+    kst_cond_release(&self->changed);
+}
+
 /* The command's own end is ours. */
 static int run_command(struct kst_cmd *cmd, const char *kubeconfig, char *const *argv, int *status,
                        struct kst_err **err)
 {
     kst_auto_free char *variable = kst_asprintf("KUBECONFIG=%s", kubeconfig);
-    const char *const env[] = {variable, NULL};
+    kst_auto_free char *pid = kst_asprintf("KASSETTE_SANDBOX_PID=%ld", (long)getpid());
+    const char *const env[] = {variable, pid, NULL};
     const struct kst_child_request request = {
         .argv = (const char *const *)argv, .env_add = env, .foreground = true};
     return kst_child_run(cmd->loop, &request, NULL, NULL, status, err);
@@ -73,6 +140,7 @@ static int serve(struct kst_cmd *cmd, const struct wishes *wishes, int *status,
         .dir = wishes->dir, .images = wishes->images, .server = {.tls = !wishes->plain}};
     struct kst_faults *faults = NULL;
     struct kst_sandbox *sandbox = NULL;
+    struct absence absence = {0};
     long long port = 0;
     if (wishes->port && (!kst_parse_int(wishes->port, &port) || port < 0 || port > 65535))
         return kst_err_set(err, KST_E_USAGE, "option --port: expected 0 to 65535, found '%s'",
@@ -86,12 +154,15 @@ static int serve(struct kst_cmd *cmd, const struct wishes *wishes, int *status,
     options.server.fault_arg = faults;
     rc = kst_sandbox_new(cmd->loop, &options, &sandbox, err);
     if (rc == 0)
+        rc = absence_start(&absence, cmd->loop, sandbox, err);
+    if (rc == 0)
         rc = load_all(kst_sandbox_api(sandbox), &wishes->load, err);
     if (rc == 0)
         rc = cmd->args[0]
                  ? run_command(cmd, kst_sandbox_kubeconfig(sandbox), cmd->args, status, err)
                  : wait_for_ever(sandbox, err);
     kst_shield_begin();
+    absence_stop(&absence, cmd->loop);
     kst_sandbox_free(sandbox);
     kst_shield_end();
     kst_faults_free(faults);

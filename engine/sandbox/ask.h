@@ -20,9 +20,10 @@ struct kst_resource;
 struct kst_server {
     struct kst_loop *loop;
     struct kst_api *api;
-    struct kst_httpd *httpd;
+    struct kst_httpd *httpd; /* NULL while the server is away */
+    int port;
     struct kst_server_options options;
-    char *url, *ca, *admin_token;
+    char *address, *url, *ca, *key, *admin_token;
     unsigned char secret[32]; /* signs the tokens of service accounts */
 };
 

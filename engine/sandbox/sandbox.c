@@ -146,6 +146,11 @@ struct kst_api *kst_sandbox_api(const struct kst_sandbox *self)
     return self->api;
 }
 
+struct kst_server *kst_sandbox_server(const struct kst_sandbox *self)
+{
+    return self->server;
+}
+
 const char *kst_sandbox_url(const struct kst_sandbox *self)
 {
     return kst_server_url(self->server);

@@ -31,6 +31,8 @@ int kst_sandbox_new(struct kst_loop *loop, const struct kst_sandbox_options *opt
 void kst_sandbox_free(struct kst_sandbox *self);
 struct kst_api *kst_sandbox_api(const struct kst_sandbox *self);
 const char *kst_sandbox_url(const struct kst_sandbox *self);
+/* For what happens to API servers: kst_server_leave(). Borrowed. */
+struct kst_server *kst_sandbox_server(const struct kst_sandbox *self);
 /* The path of its kubeconfig file. */
 const char *kst_sandbox_kubeconfig(const struct kst_sandbox *self);
 /* Whether the controllers have nothing left to do. */

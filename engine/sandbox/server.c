@@ -290,14 +290,28 @@ static char *random_token(void)
     return kst_buf_take(&text);
 }
 
+static int listen_on(struct kst_server *self, int port, struct kst_err **err)
+{
+    const struct kst_httpd_options http = {.address = self->address,
+                                           .port = port,
+                                           .cert_pem = self->ca,
+                                           .key_pem = self->key,
+                                           .handle = handle,
+                                           .arg = self};
+    int rc = kst_httpd_new(self->loop, &http, &self->httpd, err);
+    if (rc == 0)
+        self->port = kst_httpd_port(self->httpd);
+    return rc;
+}
+
 int kst_server_new(struct kst_loop *loop, struct kst_api *api,
                    const struct kst_server_options *options, struct kst_server **out,
                    struct kst_err **err)
 {
     struct kst_server *self = kst_calloc(1, sizeof(*self));
-    kst_auto_free char *cert = NULL, *key = NULL;
     const char *address = options->address ? options->address : "127.0.0.1";
     self->loop = loop;
+    self->address = kst_strdup(address);
     self->api = api;
     self->options = *options;
     self->admin_token = random_token();
@@ -308,23 +322,15 @@ int kst_server_new(struct kst_loop *loop, struct kst_api *api,
                                              "DNS:kubernetes.default.svc",
                                              address);
     int rc = options->tls ? kst_cert_make("kassette-sandbox", names, -CERT_SECONDS, CERT_SECONDS,
-                                          &cert, &key, err)
+                                          &self->ca, &self->key, err)
                           : 0;
-    const struct kst_httpd_options http = {.address = address,
-                                           .port = options->port,
-                                           .cert_pem = cert,
-                                           .key_pem = key,
-                                           .handle = handle,
-                                           .arg = self};
     if (rc == 0)
-        rc = kst_httpd_new(loop, &http, &self->httpd, err);
+        rc = listen_on(self, options->port, err);
     if (rc < 0) {
         kst_server_free(self);
         return rc;
     }
-    self->url = kst_asprintf("%s://%s:%d", options->tls ? "https" : "http", address,
-                             kst_httpd_port(self->httpd));
-    self->ca = kst_take(cert);
+    self->url = kst_asprintf("%s://%s:%d", options->tls ? "https" : "http", address, self->port);
     kst_api_set_ca(api, self->ca);
     *out = self;
     return 0;
@@ -332,7 +338,19 @@ int kst_server_new(struct kst_loop *loop, struct kst_api *api,
 
 void kst_server_stop(struct kst_server *self)
 {
-    kst_httpd_stop(self->httpd);
+    if (self->httpd)
+        kst_httpd_stop(self->httpd);
+}
+
+void kst_server_leave(struct kst_server *self)
+{
+    kst_server_stop(self);
+    kst_httpd_free(kst_take(self->httpd));
+}
+
+int kst_server_return(struct kst_server *self, struct kst_err **err)
+{
+    return self->httpd ? 0 : listen_on(self, self->port, err);
 }
 
 void kst_server_free(struct kst_server *self)
@@ -340,8 +358,11 @@ void kst_server_free(struct kst_server *self)
     if (!self)
         return;
     kst_httpd_free(self->httpd);
+    free(self->address);
     free(self->url);
     free(self->ca);
+    if (self->key)
+        kst_free_secret(self->key, strlen(self->key));
     if (self->admin_token)
         kst_free_secret(self->admin_token, strlen(self->admin_token));
     free(self);
@@ -349,7 +370,7 @@ void kst_server_free(struct kst_server *self)
 
 int kst_server_port(const struct kst_server *self)
 {
-    return kst_httpd_port(self->httpd);
+    return self->port;
 }
 
 const char *kst_server_url(const struct kst_server *self)

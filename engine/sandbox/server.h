@@ -63,6 +63,12 @@ int kst_server_new(struct kst_loop *loop, struct kst_api *api,
                    struct kst_err **err);
 /* Yields until no request is served any more. */
 void kst_server_stop(struct kst_server *self);
+/* The API server goes away, as one that is killed: every connection ends, nobody listens. What it
+ * serves is kept. Yields until no request is served any more; it may be away already. */
+void kst_server_leave(struct kst_server *self);
+/* It is back, at the same address. KST_E_EXISTS where the port was taken meanwhile, KST_E_IO. */
+int kst_server_return(struct kst_server *self, struct kst_err **err);
+/* After the stop; NULL is allowed. */
 void kst_server_free(struct kst_server *self);
 int kst_server_port(const struct kst_server *self);
 const char *kst_server_url(const struct kst_server *self);
