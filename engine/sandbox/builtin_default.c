@@ -538,7 +538,8 @@ static void csi_driver(struct kst_json *object)
 
 static void role(struct kst_json *object)
 {
-    kst_fill_absent(object, "rules", "null");
+    static const struct kst_fill_rule rules[] = {{"rules", "null", KST_FILL_ZERO}};
+    kst_fill(object, rules);
 }
 
 static void binding(struct kst_json *object)
