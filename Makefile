@@ -153,6 +153,12 @@ test: ## everything that needs neither a network nor a cluster, with the sanitiz
 	@tests/deps tests/packages.txt
 	+@MAKE='$(MAKE)' tests/run lint selftest hdr-check warnings test-unit test-replay
 
+.PHONY: test-scenarios
+test-scenarios: ## the end-to-end scenarios, on the embedded cluster
+	@tests/deps tests/packages.txt tests/sandbox/packages.txt
+	+@$(MAKE) all
+	@tests/sandbox/scenarios
+
 .PHONY: test-cluster
 test-cluster: ## the end-to-end scenarios, on a one-node Kubernetes or on $KUBECONFIG
 	@tests/deps tests/packages.txt $(wildcard tests/cluster/packages.txt)
