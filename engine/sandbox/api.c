@@ -90,6 +90,12 @@ void kst_api_now(char *out)
     kst_time_format(kst_wall_ms(), out);
 }
 
+int64_t kst_api_ms(int64_t seconds)
+{
+    const int64_t most = 100LL * 365 * 86400;
+    return (seconds > most ? most : seconds < -most ? -most : seconds) * 1000;
+}
+
 const char *kst_api_text(const struct kst_json *object, const char *path)
 {
     const char *text = kst_json_path_str(object, path);

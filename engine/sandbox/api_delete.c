@@ -87,7 +87,7 @@ static void mark(const struct kst_resource *resource, struct kst_json *object, i
     if (marked && grace >= before)
         return;
     char when[KST_TIME_TEXT];
-    kst_time_format(kst_wall_ms() + grace * 1000, when);
+    kst_time_format(kst_wall_ms() + kst_api_ms(grace), when);
     kst_json_set_str(metadata, "deletionTimestamp", when);
     kst_json_set_int(metadata, "deletionGracePeriodSeconds", grace);
     if (!marked && (resource->flags & KST_RES_GENERATION))

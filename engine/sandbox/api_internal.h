@@ -8,6 +8,8 @@
 
 #include "sandbox/api.h"
 
+enum { KST_API_OBJECT_BYTES = 3 * 512 * 1024 }; /* what etcd takes at most */
+
 struct kst_api {
     struct kst_store *store;
     struct kst_registry *registry;
@@ -24,6 +26,9 @@ bool kst_api_has_finalizers(const struct kst_resource *resource, const struct ks
 /* Takes a text out of the list at `key`, and the list with it where it was the last. */
 void kst_api_list_remove(struct kst_json *object, const char *key, const char *text);
 bool kst_api_list_has(const struct kst_json *list, const char *text);
+/* Seconds that somebody gave, in milliseconds: at most a hundred years either way, so that the sum
+ * with a time is a time. */
+int64_t kst_api_ms(int64_t seconds);
 
 /* Fills in what every write needs, checks it, and stores it: `object` is taken and complete,
  * `live` is NULL for a creation. */

@@ -233,6 +233,10 @@ struct kst_json *kst_api_write(struct kst_api *self, const struct kst_api_call *
         kst_json_free(object);
         return NULL;
     }
+    if (kst_object_bytes(object) > KST_API_OBJECT_BYTES) {
+        kst_json_free(object);
+        return kst_status_internal("etcdserver: request is too large");
+    }
     if (ends) {
         give(resource, object, out);
         kst_auto_object struct kst_object *kept = kst_object_ref(live);

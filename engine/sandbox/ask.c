@@ -18,8 +18,6 @@
 #include "sandbox/status.h"
 #include "sandbox/table.h"
 
-enum { ANSWER_BYTES = 256 * 1024 * 1024 };
-
 /* ---- Accept ---- */
 
 /* A parameter of a media range: the text after "name=". */
@@ -201,16 +199,26 @@ void kst_ask_text(struct kst_ask *self, int code, const char *content_type, cons
         kst_httpd_reply(self->http, code, content_type, text, len);
 }
 
+void kst_ask_buf(struct kst_ask *self, int code, const char *content_type,
+                 const struct kst_buf *text)
+{
+    if (!text->overflown)
+        kst_ask_text(self, code, content_type, text->data, text->len);
+    else
+        kst_ask_status(self, kst_status_internal("the answer is larger than %d MiB: ask for it in "
+                                                 "pages, by a limit",
+                                                 KST_ASK_ANSWER_BYTES >> 20));
+}
+
 void kst_ask_json(struct kst_ask *self, int code, const struct kst_json *value)
 {
-    kst_auto_buf text = KST_BUF_INIT(ANSWER_BYTES);
+    kst_auto_buf text = KST_BUF_INIT(KST_ASK_ANSWER_BYTES);
     if (self->yaml)
         kst_yaml_print(value, &text);
     else
         kst_json_print(value, KST_JSON_COMPACT, &text);
     kst_buf_addc(&text, '\n');
-    kst_ask_text(self, code, self->yaml ? "application/yaml" : "application/json", text.data,
-                 text.len);
+    kst_ask_buf(self, code, self->yaml ? "application/yaml" : "application/json", &text);
 }
 
 void kst_ask_status(struct kst_ask *self, struct kst_json *status)
@@ -275,7 +283,7 @@ struct kst_json *kst_ask_body(struct kst_ask *self, struct kst_json **status)
     kst_auto_err struct kst_err *err = NULL;
     if (kst_httpd_body_too_large(self->http)) {
         *status = kst_status_failure(413, "RequestEntityTooLarge",
-                                     "Request entity too large: limit is 3145728");
+                                     "Request entity too large: limit is %d", KST_ASK_BODY_BYTES);
         return NULL;
     }
     int rc = is_yaml(type) ? kst_yaml_parse(body.data, body.len, &value, &err)
@@ -285,8 +293,8 @@ struct kst_json *kst_ask_body(struct kst_ask *self, struct kst_json **status)
     const char *kind = self->resource ? self->resource->kind : "";
     *status = kst_status_bad_request(
         "the object provided is unrecognized (must be of type %s): couldn't get version/kind; "
-        "json parse error: %s (%s%.128s)",
+        "json parse error: %s (%s%.*s)",
         kind, body.len ? kst_err_message(err) : "unexpected end of JSON input",
-        body.len ? "" : "<empty>", body.data);
+        body.len ? "" : "<empty>", (int)(body.len < 128 ? body.len : 128), body.data);
     return NULL;
 }

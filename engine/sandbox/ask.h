@@ -29,7 +29,11 @@ struct kst_server {
 
 enum kst_ask_form { KST_FORM_OBJECT, KST_FORM_TABLE, KST_FORM_METADATA, KST_FORM_DISCOVERY };
 
-enum { KST_ASK_PARTS = 12 };
+enum {
+    KST_ASK_PARTS = 12,
+    KST_ASK_BODY_BYTES = 3 * 1024 * 1024,    /* of a request, as the real server's */
+    KST_ASK_ANSWER_BYTES = 64 * 1024 * 1024, /* what Kassette's client takes */
+};
 
 struct kst_ask {
     struct kst_server *server;
@@ -69,6 +73,9 @@ void kst_ask_object(struct kst_ask *self, int code, const struct kst_json *objec
 void kst_ask_status(struct kst_ask *self, struct kst_json *status); /* taken */
 void kst_ask_text(struct kst_ask *self, int code, const char *content_type, const char *text,
                   size_t len);
+/* The same of a buffer; one that has overflown is told to be too large. */
+void kst_ask_buf(struct kst_ask *self, int code, const char *content_type,
+                 const struct kst_buf *text);
 /* PartialObjectMetadata; the caller owns it. */
 struct kst_json *kst_ask_metadata_of(const struct kst_json *object, const char *version);
 /* A Table of objects; `metadata` is the list's (NULL: of one object). The caller owns it. */

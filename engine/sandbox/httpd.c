@@ -23,7 +23,7 @@
 
 enum {
     BODY_BYTES = 16 * 1024 * 1024,
-    STREAM_BYTES = 256 * 1024 * 1024, /* of one message of a stream */
+    ANSWER_BYTES = 256 * 1024 * 1024, /* of one, or of one message of a stream */
     STREAM_AHEAD = 256 * 1024,        /* unread by the client, before the writer waits */
     MAX_HEADERS = 8,
     SWEEP_MS = 200,
@@ -294,7 +294,7 @@ static struct kst_httpd_request *request_new(struct kst_httpd *server,
     self->path = kst_strdup(url);
     self->fd = -1;
     kst_buf_init(&self->body, server->body_bytes);
-    kst_buf_init(&self->out, STREAM_BYTES);
+    kst_buf_init(&self->out, ANSWER_BYTES);
     kst_buf_init(&self->early, BODY_BYTES);
     self->next = server->requests;
     if (self->next)

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "sandbox/api_internal.h"
 #include "sandbox/httpd.h"
 #include "sandbox/node_internal.h"
 #include "sandbox/status.h"
@@ -202,7 +203,7 @@ void kst_node_log(void *arg, struct kst_httpd_request *request, const struct kst
                  .timestamps = flag(request, "timestamps"),
                  .tail = number(request, "tailLines"),
                  .limit = number(request, "limitBytes"),
-                 .since_us = since >= 0 ? kst_wall_us() - since * 1000000 : 0},
+                 .since_us = since >= 0 ? kst_wall_us() - kst_api_ms(since) * 1000 : 0},
         .file = fopen(path, "re"),
     };
     if (reader.file)

@@ -275,7 +275,7 @@ static int64_t grace_ms(const struct kst_pod *self)
     const struct kst_object *object = kst_api_find(self->node->api, "/pods", self->ns, self->name);
     if (self->gone || self->node->stopping || !object)
         return 0;
-    return kst_json_path_int(object->json, "metadata.deletionGracePeriodSeconds", 30) * 1000;
+    return kst_api_ms(kst_json_path_int(object->json, "metadata.deletionGracePeriodSeconds", 30));
 }
 
 struct stopping {

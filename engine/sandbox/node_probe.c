@@ -159,7 +159,7 @@ struct probe {
 
 static int64_t seconds(const struct kst_json *spec, const char *key, int64_t otherwise)
 {
-    return kst_json_path_int(spec, key, otherwise) * 1000;
+    return kst_api_ms(kst_json_path_int(spec, key, otherwise));
 }
 
 static void probe_begin(struct probe *self, const struct kst_json *container, const char *name)

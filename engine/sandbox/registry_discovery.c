@@ -169,8 +169,8 @@ static void push_resource(struct kst_json *list, const struct kst_resource *reso
     for (const struct kst_builtin_subresource *sub = kst_builtin_subresources;
          !custom && sub->group; sub++) {
         size_t len = strlen(resource->plural);
-        if (strcmp(sub->group, resource->group) == 0 && sub->name[len] == '/' &&
-            strncmp(sub->name, resource->plural, len) == 0)
+        if (strcmp(sub->group, resource->group) == 0 &&
+            strncmp(sub->name, resource->plural, len) == 0 && sub->name[len] == '/')
             push_subresource(list, resource, sub->name, sub->kind, sub->verbs, sub->kind_group,
                              sub->kind_version);
     }

@@ -296,6 +296,7 @@ static int listen_on(struct kst_server *self, int port, struct kst_err **err)
                                            .port = port,
                                            .cert_pem = self->ca,
                                            .key_pem = self->key,
+                                           .body_bytes = KST_ASK_BODY_BYTES,
                                            .handle = handle,
                                            .arg = self};
     int rc = kst_httpd_new(self->loop, &http, &self->httpd, err);

@@ -16,7 +16,7 @@
 #include "sandbox/status.h"
 #include "sandbox/store.h"
 
-enum { LIST_BYTES = 512 * 1024 * 1024, TOKEN_BYTES = 2048 };
+enum { TOKEN_BYTES = 2048 };
 
 struct page {
     int64_t version; /* of the whole list */
@@ -53,7 +53,8 @@ static struct kst_json *token_read(const char *text, struct page *page)
     kst_auto_err struct kst_err *err = NULL;
     if (kst_base64_decode(&plain, kst_str_of(text), true) < 0 ||
         kst_json_parse(plain.data, plain.len, &token, &err) < 0 ||
-        !kst_json_path_str(token, "start") || kst_json_path_int(token, "rv", 0) <= 0)
+        !kst_json_path_str(token, "start") || !strchr(kst_json_path_str(token, "start"), '/') ||
+        kst_json_path_int(token, "rv", 0) <= 0)
         return kst_status_bad_request("invalid continue token: continue key is not valid: %s",
                                       err ? kst_err_message(err) : "it is none of this server's");
     page->version = kst_json_path_int(token, "rv", 0);
@@ -198,7 +199,7 @@ static void reply_objects(struct kst_ask *ask, const struct page *page,
 {
     const struct kst_resource *resource = ask->resource;
     bool partial = ask->form == KST_FORM_METADATA;
-    kst_auto_buf out = KST_BUF_INIT(LIST_BYTES);
+    kst_auto_buf out = KST_BUF_INIT(KST_ASK_ANSWER_BYTES);
     kst_buf_addf(&out, "{\"kind\":\"%s\",\"apiVersion\":\"%s%s\",\"metadata\":",
                  partial ? "PartialObjectMetadataList" : resource->list_kind,
                  partial ? "meta.k8s.io/" : "",
@@ -216,7 +217,7 @@ static void reply_objects(struct kst_ask *ask, const struct page *page,
         }
     }
     kst_buf_adds(&out, "]}\n");
-    kst_ask_text(ask, 200, "application/json", out.data, out.len);
+    kst_ask_buf(ask, 200, "application/json", &out);
 }
 
 static void reply_page(struct kst_ask *ask, const struct page *page,

@@ -149,7 +149,7 @@ static void serve_token(struct kst_ask *ask)
         return;
     }
     char expires[KST_TIME_TEXT];
-    int64_t wall_ms = kst_wall_ms() + seconds * 1000;
+    int64_t wall_ms = kst_wall_ms() + kst_api_ms(seconds);
     kst_time_format(wall_ms, expires);
     kst_auto_free char *token = kst_token_make(ask->server, ask->ns, ask->name, account->uid,
                                                wall_ms / 1000);

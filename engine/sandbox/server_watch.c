@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "loop/fiber.h"
 #include "sandbox/api.h"
+#include "sandbox/api_internal.h"
 #include "sandbox/ask.h"
 #include "sandbox/httpd.h"
 #include "sandbox/registry.h"
@@ -38,6 +39,8 @@ static int send(struct watch *self, const char *type, const struct kst_json *obj
     kst_buf_addf(&text, "{\"type\":\"%s\",\"object\":", type);
     kst_json_print(object, KST_JSON_COMPACT, &text);
     kst_buf_adds(&text, "}\n");
+    if (text.overflown)
+        return KST_E_LIMIT;
     return kst_httpd_stream_write(self->ask->http, text.data, text.len, NULL);
 }
 
@@ -199,7 +202,7 @@ void kst_serve_watch(struct kst_ask *ask)
     }
     if (!timeout || !kst_parse_int(timeout, &seconds) || seconds <= 0)
         seconds = DEFAULT_S;
-    self.end_ms = kst_now_ms() + (int64_t)seconds * 1000;
+    self.end_ms = kst_now_ms() + kst_api_ms(seconds);
     self.bookmark_ms = kst_now_ms() + BOOKMARK_MS;
     ask->code = 200;
     kst_httpd_stream_begin(ask->http, 200, "application/json");

@@ -11,8 +11,8 @@
 #include "base/mem.h"
 
 /* How many changes a bucket remembers: enough that a watch which is read at all never misses one,
- * little enough that a busy Lease does not fill the memory. */
-enum { REMEMBERED = 4096, MAX_LISTENERS = 16 };
+ * little enough that neither a busy Lease nor large objects fill the memory. */
+enum { REMEMBERED = 4096, REMEMBERED_BYTES = 32 * 1024 * 1024, MAX_LISTENERS = 16 };
 
 struct kst_bucket {
     struct kst_store *store;
@@ -21,6 +21,7 @@ struct kst_bucket {
     size_t count, size;
     struct kst_change *changes; /* a ring of REMEMBERED, made with the first change */
     size_t first_change, nchanges;
+    size_t changes_bytes;
     int64_t forgotten; /* changes up to this version are not known */
     struct kst_cond changed;
 };
@@ -53,6 +54,16 @@ void kst_object_unref(struct kst_object *self)
     free(self);
 }
 
+/* Keys and texts as they are, and a tag and a length for each, as in protocol buffers. */
+size_t kst_object_bytes(const struct kst_json *json)
+{
+    const char *text = kst_json_str(json), *number = kst_json_number(json);
+    size_t bytes = 2 + (text ? strlen(text) : 0) + (number ? strlen(number) : 0);
+    for (const struct kst_json *e = kst_json_first(json); e; e = kst_json_next(e))
+        bytes += kst_object_bytes(e) + (kst_json_key(e) ? strlen(kst_json_key(e)) + 2 : 0);
+    return bytes;
+}
+
 static const char *text_at(const struct kst_json *json, const char *path)
 {
     const char *text = kst_json_path_str(json, path);
@@ -69,6 +80,7 @@ static struct kst_object *object_new(struct kst_json *json, int64_t version)
     self->refs = 1;
     self->version = version;
     self->json = json;
+    self->bytes = kst_object_bytes(json);
     self->ns = text_at(json, "metadata.namespace");
     self->name = text_at(json, "metadata.name");
     self->uid = text_at(json, "metadata.uid");
@@ -88,11 +100,18 @@ static void change_release(struct kst_change *self)
     *self = (struct kst_change){0};
 }
 
+/* What a change holds that none before it does. */
+static size_t change_bytes(const struct kst_change *self)
+{
+    return (self->after ? self->after->bytes : 0) + (self->last ? self->last->bytes : 0);
+}
+
 static void forget_changes(struct kst_bucket *self, size_t count)
 {
     while (count-- && self->nchanges) {
         struct kst_change *change = &self->changes[self->first_change];
         self->forgotten = change->version;
+        self->changes_bytes -= change_bytes(change);
         change_release(change);
         self->first_change = (self->first_change + 1) % REMEMBERED;
         self->nchanges--;
@@ -256,6 +275,9 @@ static void record(struct kst_bucket *self, struct kst_change change)
     if (self->nchanges == REMEMBERED)
         forget_changes(self, REMEMBERED / 4);
     self->changes[(self->first_change + self->nchanges++) % REMEMBERED] = change;
+    self->changes_bytes += change_bytes(&change);
+    while (self->changes_bytes > REMEMBERED_BYTES && self->nchanges > 1)
+        forget_changes(self, 1);
     /* A listener may change something itself: what it is told must outlive that. */
     struct kst_change told = {.version = change.version,
                               .before = kst_object_ref(change.before),

@@ -23,6 +23,7 @@ struct kst_store;
 struct kst_object {
     unsigned refs;
     int64_t version; /* its metadata.resourceVersion */
+    size_t bytes;    /* kst_object_bytes() of the JSON */
     struct kst_json *json;
     const char *ns, *name, *uid; /* borrowed from the JSON; ns is "" for what has none */
 };
@@ -35,6 +36,8 @@ static inline void kst_object_autounref(struct kst_object **self)
     kst_object_unref(*self);
 }
 #define kst_auto_object __attribute__((cleanup(kst_object_autounref)))
+/* About how many bytes etcd would keep of it. */
+size_t kst_object_bytes(const struct kst_json *json);
 
 /* One change: `after` is NULL where the object was deleted, `before` where it was created. */
 struct kst_change {
