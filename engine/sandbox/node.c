@@ -61,7 +61,7 @@ static void sweep(struct kst_node *self)
 {
     for (struct kst_pod **at = &self->pods; *at;) {
         struct kst_pod *pod = *at;
-        if (!kst_fiber_ended(pod->fiber)) {
+        if (!pod->fiber || !kst_fiber_ended(pod->fiber)) {
             at = &pod->next;
             continue;
         }

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "loop/loop.h"
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
 #include "sandbox/node_internal.h"
@@ -365,6 +366,14 @@ static int live(void *arg, struct kst_err **err)
     return 0;
 }
 
+/* From a timer, so that the Pod's fiber is nobody's child: it was the controllers' or a request's
+ * that made the object, and they end before it. */
+static void begin_pod(void *arg)
+{
+    struct kst_pod *self = arg;
+    self->fiber = kst_fiber_spawn(self->node->loop, self->name, live, self);
+}
+
 struct kst_pod *kst_pod_start(struct kst_node *node, const struct kst_object *object)
 {
     struct kst_pod *self = kst_calloc(1, sizeof(*self));
@@ -385,7 +394,7 @@ struct kst_pod *kst_pod_start(struct kst_node *node, const struct kst_object *ob
     add_containers(self, "spec.containers", false);
     self->next = node->pods;
     node->pods = self;
-    self->fiber = kst_fiber_spawn(node->loop, self->name, live, self);
+    kst_timer_start(node->loop, kst_now_ms(), begin_pod, self);
     return self;
 }
 
