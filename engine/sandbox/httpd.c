@@ -29,6 +29,7 @@ enum {
     SWEEP_MS = 200,
     CONNECTIONS = 4096,
     POOL_BYTES = 64 * 1024, /* of a connection: caps what its headers take */
+    MUTE_MS = 100,
 };
 
 enum answer { NONE, REPLY, STREAM, UPGRADE, RESET, TRUNCATE };
@@ -50,7 +51,7 @@ struct kst_httpd_request {
     size_t nheaders;
     struct kst_buf out; /* the reply, or what of a stream was not read yet */
     size_t out_at;      /* read of it */
-    bool stream_ended;
+    bool stream_ended, stream_broken;
     struct kst_cond drained;
 
     bool running;   /* its fiber lives */
@@ -65,6 +66,9 @@ struct kst_httpd_request {
     int fd;
     struct kst_buf early;
     struct kst_cond switched;
+    bool mute, mute_reset;
+    int mute_fds[2]; /* what the handler has instead of the connection, and its other end */
+    struct kst_timer *mute_timer;
 };
 
 struct kst_httpd {
@@ -171,6 +175,33 @@ static void resume(struct kst_httpd_request *self)
     turn(self->server);
 }
 
+static void set_linger(int fd)
+{
+    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+static void end_mute(void *arg)
+{
+    struct kst_httpd_request *self = arg;
+    self->mute_timer = NULL;
+    shutdown(self->mute_fds[1], SHUT_RDWR);
+}
+
+static void close_upgraded(struct kst_httpd_request *self)
+{
+    struct MHD_UpgradeResponseHandle *handle = self->upgraded;
+    self->upgraded = NULL;
+    kst_timer_stop(self->mute_timer);
+    for (int i = 0; i < 2; i++)
+        if (self->mute_fds[i] >= 0)
+            close(self->mute_fds[i]);
+    if (self->mute && self->mute_reset)
+        set_linger(self->fd);
+    MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+    turn(self->server);
+}
+
 static int run_handler(void *arg, struct kst_err **err)
 {
     struct kst_httpd_request *self = arg;
@@ -178,12 +209,8 @@ static int run_handler(void *arg, struct kst_err **err)
     server->handle(server->arg, self);
     self->handled = true;
     self->on_gone = NULL;
-    if (self->upgraded) {
-        struct MHD_UpgradeResponseHandle *handle = self->upgraded;
-        self->upgraded = NULL;
-        MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
-        turn(server);
-    }
+    if (self->upgraded)
+        close_upgraded(self);
     if (self->answer == NONE)
         self->answer = RESET;
     if (self->answer == STREAM)
@@ -206,9 +233,8 @@ static void abort_connection(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(
         connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    const struct linger now = {.l_onoff = 1, .l_linger = 0};
     if (info)
-        setsockopt(info->connect_fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+        set_linger(info->connect_fd);
 }
 
 /* The answer as MHD takes it. */
@@ -216,7 +242,7 @@ static ssize_t read_stream(void *arg, uint64_t position, char *to, size_t max)
 {
     struct kst_httpd_request *self = arg;
     size_t have = self->out.len - self->out_at;
-    if (have == 0 && self->answer == TRUNCATE)
+    if (have == 0 && (self->answer == TRUNCATE || self->stream_broken))
         return MHD_CONTENT_READER_END_WITH_ERROR;
     if (have == 0 && self->stream_ended)
         return MHD_CONTENT_READER_END_OF_STREAM;
@@ -293,6 +319,7 @@ static struct kst_httpd_request *request_new(struct kst_httpd *server,
     self->method = kst_strdup(method);
     self->path = kst_strdup(url);
     self->fd = -1;
+    self->mute_fds[0] = self->mute_fds[1] = -1;
     kst_buf_init(&self->body, server->body_bytes);
     kst_buf_init(&self->out, ANSWER_BYTES);
     kst_buf_init(&self->early, BODY_BYTES);
@@ -614,9 +641,21 @@ int kst_httpd_upgrade(struct kst_httpd_request *self, const char *protocol, int 
     }
     if (!self->upgraded)
         return kst_err_set(err, KST_E_CLOSED, "the client went away");
-    *fd = self->fd;
+    if (self->mute &&
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, self->mute_fds) < 0)
+        return kst_err_set(err, KST_E_IO, "no socket pair can be made: %s", strerror(errno));
+    if (self->mute)
+        self->mute_timer = kst_timer_start(self->server->loop, kst_now_ms() + MUTE_MS, end_mute,
+                                           self);
+    *fd = self->mute ? self->mute_fds[0] : self->fd;
     *early = kst_str_buf(&self->early);
     return 0;
+}
+
+void kst_httpd_mute(struct kst_httpd_request *self, bool reset)
+{
+    self->mute = true;
+    self->mute_reset = reset;
 }
 
 void kst_httpd_reset(struct kst_httpd_request *self)
@@ -625,6 +664,7 @@ void kst_httpd_reset(struct kst_httpd_request *self)
         begin(self, RESET, 0, NULL);
     else if (self->connection)
         abort_connection(self->connection);
+    self->stream_broken = true;
     self->stream_ended = true;
     resume(self);
 }

@@ -73,6 +73,10 @@ void kst_httpd_on_gone(struct kst_httpd_request *self, void (*call)(void *arg), 
  * the server's: the caller works on it until the handler returns. KST_E_CLOSED. */
 int kst_httpd_upgrade(struct kst_httpd_request *self, const char *protocol, int *fd,
                       struct kst_str *early, struct kst_err **err);
+/* Before an upgrade, for faults: the descriptor that it gives leads nowhere and ends after a tenth
+ * of a second. The client hears nothing but the 101, and at the handler's end, that the connection
+ * is at an end (`reset`: has broken). */
+void kst_httpd_mute(struct kst_httpd_request *self, bool reset);
 /* Ends the connection with a reset, whatever was answered. */
 void kst_httpd_reset(struct kst_httpd_request *self);
 /* The first half of the answer, then the connection's end. */

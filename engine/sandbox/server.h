@@ -29,14 +29,15 @@ struct kst_server_look {
 enum kst_server_fault {
     KST_FAULT_NONE,
     KST_FAULT_RESET_BEFORE, /* the connection is reset, nothing was done */
-    KST_FAULT_RESET_AFTER,  /* it was done, the connection is reset */
+    KST_FAULT_RESET_AFTER,  /* it was done, the connection is reset; a watch: after an event; a
+                             * command: it ran, and nothing was heard of it */
     KST_FAULT_500,
     KST_FAULT_503,
     KST_FAULT_429, /* with Retry-After */
     KST_FAULT_409,
     KST_FAULT_410,      /* of lists; in watches, an event */
     KST_FAULT_HANG,     /* no answer until the client goes away */
-    KST_FAULT_TRUNCATE, /* it was done, the answer ends in its middle */
+    KST_FAULT_TRUNCATE, /* it was done, the answer ends in its middle; a watch: an event */
 };
 
 struct kst_server_options {

@@ -53,6 +53,8 @@ static void serve_log(struct kst_ask *ask)
 
 static void serve_exec(struct kst_ask *ask)
 {
+    if (ask->fault == KST_FAULT_RESET_AFTER || ask->fault == KST_FAULT_TRUNCATE)
+        kst_httpd_mute(ask->http, ask->fault == KST_FAULT_RESET_AFTER);
     serve_node(ask, ask->server->options.exec);
 }
 

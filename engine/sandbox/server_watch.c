@@ -41,7 +41,12 @@ static int send(struct watch *self, const char *type, const struct kst_json *obj
     kst_buf_adds(&text, "}\n");
     if (text.overflown)
         return KST_E_LIMIT;
-    return kst_httpd_stream_write(self->ask->http, text.data, text.len, NULL);
+    if (self->ask->fault == KST_FAULT_TRUNCATE) {
+        kst_httpd_stream_write(self->ask->http, text.data, text.len / 2, NULL);
+        return -1;
+    }
+    int rc = kst_httpd_stream_write(self->ask->http, text.data, text.len, NULL);
+    return self->ask->fault == KST_FAULT_RESET_AFTER ? -1 : rc;
 }
 
 static int send_object(struct watch *self, const char *type, const struct kst_object *object)
