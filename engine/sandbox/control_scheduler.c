@@ -11,6 +11,7 @@
 #include "sandbox/store.h"
 
 static const char manager[] = "kube-scheduler";
+static const char component[] = "default-scheduler";
 
 /* Why the Pod cannot be run yet; NULL where it can. The caller frees it. */
 static char *why_not(struct kst_api *api, const struct kst_object *pod,
@@ -40,24 +41,29 @@ static char *why_not(struct kst_api *api, const struct kst_object *pod,
     return NULL;
 }
 
+/* The condition PodScheduled, among those that others have set. */
 static void set_condition(struct kst_api *api, const struct kst_object *pod, const char *why)
 {
     char now[KST_TIME_TEXT];
     kst_api_now(now);
-    const struct kst_json *old = kst_json_path(pod->json, "status.conditions.0");
+    const struct kst_json *old = kst_control_condition(
+        kst_json_path(pod->json, "status.conditions"), "PodScheduled");
     if (why && old && strcmp(kst_api_text(old, "message"), why) == 0)
         return;
+    struct kst_json *condition = kst_json_make(
+        "{'type':'PodScheduled','status':%s,'lastProbeTime':null,'lastTransitionTime':%s}",
+        why ? "False" : "True", now);
+    if (why) {
+        kst_json_set_str(condition, "reason", "Unschedulable");
+        kst_json_set_str(condition, "message", why);
+    }
     struct kst_json *status = kst_json_dup(kst_json_get(pod->json, "status"));
-    struct kst_json *list = kst_json_array();
-    kst_json_push(list, why ? kst_json_make("{'type':'PodScheduled','status':'False',"
-                                            "'lastProbeTime':null,'lastTransitionTime':%s,"
-                                            "'reason':'Unschedulable','message':%s}",
-                                            now, why)
-                            : kst_json_make("{'type':'PodScheduled','status':'True',"
-                                            "'lastProbeTime':null,'lastTransitionTime':%s}",
-                                            now));
-    kst_json_set(status, "conditions", list);
+    struct kst_json *list = kst_json_ensure_array(status, "conditions");
+    kst_control_condition_remove(list, "PodScheduled");
+    kst_json_push(list, condition);
     kst_api_set_status(api, "/pods", pod, status, manager);
+    if (why)
+        kst_control_event(api, pod, component, "Warning", "FailedScheduling", "%s", why);
 }
 
 static void bind(struct kst_api *api, const struct kst_object *pod, const char *node)
@@ -69,6 +75,8 @@ static void bind(struct kst_api *api, const struct kst_object *pod, const char *
     struct kst_json *changed = kst_json_dup(live->json);
     kst_json_set_str(kst_json_mut(changed, "spec"), "nodeName", node);
     kst_bucket_put(kst_store_bucket(kst_api_store(api), "/pods"), changed);
+    kst_control_event(api, pod, component, "Normal", "Scheduled",
+                      "Successfully assigned %s/%s to %s", pod->ns, pod->name, node);
 }
 
 static int64_t reconcile(const struct kst_control *control)

@@ -36,25 +36,11 @@ struct set {
 
 /* ---- revisions ---- */
 
-/* As Kubernetes writes hashes: decimal digits in other letters. */
-static char *encode(uint32_t hash)
-{
-    static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
-    char digits[16];
-    int len = snprintf(digits, sizeof(digits), "%" PRIu32, hash);
-    char *text = kst_strndup(digits, (size_t)len);
-    for (int i = 0; i < len; i++)
-        text[i] = letters[(unsigned char)digits[i] % (sizeof(letters) - 1)];
-    return text;
-}
-
 /* The name of the template's revision; its ControllerRevision is made where it is not there. */
 static char *keep_revision(struct kst_api *api, const struct kst_object *set)
 {
     const struct kst_json *template = kst_json_path(set->json, "spec.template");
-    kst_auto_free char *text = kst_json_text(template);
-    unsigned long long whole = kst_hash(text, strlen(text));
-    kst_auto_free char *hash = encode((uint32_t)(whole ^ (whole >> 32)));
+    kst_auto_free char *hash = kst_control_hash(template, 0);
     char *name = kst_asprintf("%s-%s", set->name, hash);
     struct kst_control_list list = kst_control_list(api, "apps/controllerrevisions", set->ns);
     int64_t latest = 0;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox/controller.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -197,44 +199,78 @@ int kst_control_update(struct kst_api *api, const char *bucket, const struct kst
     return told(kst_api_update(api, &call, changed, NULL, NULL), "update", bucket);
 }
 
+int kst_control_matches(const char *selector, const struct kst_json *labels)
+{
+    bool matches = false;
+    return selector && kst_selector_matches(selector, labels, &matches, NULL) == 0 && matches;
+}
+
 int kst_control_selects(const struct kst_json *selector, const struct kst_json *labels)
 {
     kst_auto_free char *text = NULL;
-    bool matches = false;
     if (!selector || kst_selector_text(selector, &text, NULL) < 0)
         return 0;
-    return kst_selector_matches(text, labels, &matches, NULL) == 0 && matches;
+    return kst_control_matches(text, labels);
 }
 
-struct kst_json *kst_control_pod(const struct kst_json *template, const char *ns, const char *name,
-                                 const char *prefix, const struct kst_json *owner)
+char *kst_control_hash(const struct kst_json *value, int64_t salt)
 {
-    struct kst_json *pod = kst_json_make(
-        "{'apiVersion':'v1','kind':'Pod','metadata':{'namespace':%s},'spec':%J}", ns,
-        kst_json_get(template, "spec"));
-    struct kst_json *metadata = kst_json_mut(pod, "metadata");
-    static const char *const copied[] = {"labels", "annotations"};
-    for (size_t i = 0; i < KST_ARRAY_LEN(copied); i++) {
-        const struct kst_json *from = kst_json_get(kst_json_get(template, "metadata"), copied[i]);
-        if (from)
-            kst_json_set(metadata, copied[i], kst_json_dup(from));
-    }
-    kst_json_set_str(metadata, name ? "name" : "generateName", name ? name : prefix);
-    kst_json_push(kst_json_ensure_array(metadata, "ownerReferences"), kst_json_dup(owner));
-    return pod;
+    static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
+    kst_auto_free char *text = kst_json_text(value);
+    unsigned long long whole = kst_hash(text, strlen(text)) + (unsigned long long)salt;
+    char *hash = kst_asprintf("%" PRIu32, (uint32_t)(whole ^ (whole >> 32)));
+    for (char *c = hash; *c; c++)
+        *c = letters[(unsigned char)*c % (sizeof(letters) - 1)];
+    return hash;
 }
 
-int kst_pod_is_ready(const struct kst_json *pod)
+int64_t kst_control_scaled(const struct kst_json *value, int64_t total, int up)
 {
-    const struct kst_json *list = kst_json_path(pod, "status.conditions");
+    int64_t number = 0;
+    long long percent = 0;
+    const char *text = kst_json_str(value);
+    if (!text)
+        return kst_json_int(value, &number) ? number : 0;
+    kst_auto_free char *digits = kst_strndup(text, strcspn(text, "%"));
+    if (!kst_parse_int(digits, &percent))
+        return 0;
+    return (total * percent + (up ? 99 : 0)) / 100;
+}
+
+const struct kst_json *kst_control_condition(const struct kst_json *list, const char *type)
+{
     for (const struct kst_json *c = kst_json_first(list); c; c = kst_json_next(c))
-        if (strcmp(kst_api_text(c, "type"), "Ready") == 0)
-            return strcmp(kst_api_text(c, "status"), "True") == 0;
-    return 0;
+        if (strcmp(kst_api_text(c, "type"), type) == 0)
+            return c;
+    return NULL;
 }
 
-int kst_pod_is_finished(const struct kst_json *pod)
+void kst_control_condition_remove(struct kst_json *list, const char *type)
 {
-    const char *phase = kst_api_text(pod, "status.phase");
-    return strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
+    for (size_t i = kst_json_len(list); i-- > 0;)
+        if (strcmp(kst_api_text(kst_json_at(list, i), "type"), type) == 0)
+            kst_json_free(kst_json_detach_at(list, i));
+}
+
+const char *kst_control_annotation(const struct kst_object *object, const char *key)
+{
+    const char *text = kst_json_str(
+        kst_json_get(kst_json_path(object->json, "metadata.annotations"), key));
+    return text ? text : "";
+}
+
+int64_t kst_control_time(const char *since, int64_t after_s)
+{
+    int64_t us = 0;
+    if (!kst_time_parse_us(since, &us))
+        return kst_now_ms();
+    return kst_now_ms() + us / 1000 + after_s * 1000 - kst_wall_ms();
+}
+
+int64_t kst_control_retry(const char *since)
+{
+    enum { LEAST_MS = 1000, MOST_MS = 60000 };
+    int64_t age_ms = kst_now_ms() - kst_control_time(since, 0);
+    age_ms = age_ms < LEAST_MS ? LEAST_MS : age_ms > MOST_MS ? MOST_MS : age_ms;
+    return kst_now_ms() + age_ms;
 }

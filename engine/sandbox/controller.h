@@ -70,16 +70,61 @@ int kst_control_owns(const struct kst_object *owner, const struct kst_object *ob
 int kst_control_create(struct kst_api *api, const char *bucket, const char *ns, const char *manager,
                        struct kst_json *object);
 int kst_control_delete(struct kst_api *api, const char *bucket, const struct kst_object *object);
-/* Replaces the object by a changed copy (taken). */
+/* Replaces the object by a changed copy (taken): 0, or -1 where it cannot be. */
 int kst_control_update(struct kst_api *api, const char *bucket, const struct kst_object *object,
                        const char *manager, struct kst_json *changed);
 /* Whether labels are selected by a LabelSelector (absent: no). */
 int kst_control_selects(const struct kst_json *selector, const struct kst_json *labels);
+/* The same of its text, as kst_selector_text() gives it; NULL selects nothing. */
+int kst_control_matches(const char *selector, const struct kst_json *labels);
+/* As Kubernetes writes hashes of templates and revisions; the caller frees it. `salt` tells apart
+ * what would get the same. */
+char *kst_control_hash(const struct kst_json *value, int64_t salt);
+/* A whole number, or a percentage of `total` as text ("25%"), rounded up or down. */
+int64_t kst_control_scaled(const struct kst_json *value, int64_t total, int up);
+/* The condition of this type in a list, NULL where there is none; and the list without it. */
+const struct kst_json *kst_control_condition(const struct kst_json *list, const char *type);
+void kst_control_condition_remove(struct kst_json *list, const char *type);
+/* The text of an annotation; "" where there is none. */
+const char *kst_control_annotation(const struct kst_object *object, const char *key);
+/* When (kst_now_ms() time) it will be `after_s` seconds past a time in RFC 3339; and what is to
+ * be tried again, having failed since then: the longer it has failed, the later. */
+int64_t kst_control_time(const char *since, int64_t after_s);
+int64_t kst_control_retry(const char *since);
+
+/* control_owned.c */
+
+/* What an owner controls by its spec.selector, of what `counts` (NULL: all): objects that nobody
+ * controls are adopted, those that are not selected any more are let go. */
+struct kst_control_list kst_control_claim(struct kst_api *api, const struct kst_object *owner,
+                                          const char *bucket,
+                                          int (*counts)(const struct kst_json *object));
 /* A Pod from a template (spec.template), named `name` or, where that is NULL, generated from
  * `prefix`; the caller owns it. */
 struct kst_json *kst_control_pod(const struct kst_json *template, const char *ns, const char *name,
                                  const char *prefix, const struct kst_json *owner);
+/* Creates a Pod (taken), or deletes one, in the name of a controller, and tells so by an Event.
+ * -1 with the reason where it cannot be created; the caller frees *why. */
+int kst_control_pod_create(struct kst_api *api, const struct kst_object *owner,
+                           const char *component, struct kst_json *pod, char **why);
+int kst_control_pod_delete(struct kst_api *api, const struct kst_object *owner,
+                           const char *component, const struct kst_object *pod);
+/* Sorts Pods so that the ones that are missed least come first. */
+void kst_control_pods_sort(struct kst_control_list *pods);
 int kst_pod_is_ready(const struct kst_json *pod);
 int kst_pod_is_finished(const struct kst_json *pod);
+/* Neither finished nor being deleted. */
+int kst_pod_is_active(const struct kst_json *pod);
+/* Since when it has been available, having been ready for so many seconds: 0 now, KST_NEVER not
+ * while it is not ready, else when it will be. */
+int64_t kst_pod_available_at(const struct kst_json *pod, int64_t min_ready_s);
+
+/* control_event.c */
+
+/* An Event about an object: "Normal" or "Warning"; the same again is counted. The component is
+ * who tells it ("job-controller"). */
+void kst_control_event(struct kst_api *api, const struct kst_object *about, const char *component,
+                       const char *type, const char *reason, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
 
 #endif

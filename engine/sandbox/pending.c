@@ -61,4 +61,4 @@ static int64_t nothing(const struct kst_control *c)
 #define P(n)                                        \
     const struct kst_controller kst_control_##n = { \
         .name = #n, .buckets = {"none"}, .reconcile = nothing};
-P(deployments) P(replicasets) P(daemonsets) P(jobs) P(cronjobs) P(endpoints) P(disruptions)
+P(daemonsets) P(cronjobs) P(endpoints) P(disruptions)
