@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "sandbox/api_internal.h"
+#include "sandbox/convert.h"
 #include "sandbox/registry.h"
 #include "sandbox/status.h"
 #include "sandbox/store.h"
@@ -142,7 +143,7 @@ struct kst_json *kst_api_show(const struct kst_resource *resource, const struct 
 {
     struct kst_json *copy = kst_json_dup(object->json);
     if (strcmp(kst_api_text(copy, "apiVersion"), resource->api_version) != 0)
-        kst_json_set_str(copy, "apiVersion", resource->api_version);
+        kst_convert_out(resource, copy);
     return copy;
 }
 

@@ -22,6 +22,7 @@ struct kst_object;
 struct kst_registry;
 struct kst_resource;
 struct kst_store;
+struct kst_user;
 
 /* An empty cluster: built-in resources and no objects. The caller frees it. */
 struct kst_api *kst_api_new(void);
@@ -38,10 +39,11 @@ const char *kst_api_ca(const struct kst_api *self);
 /* What a request is about. */
 struct kst_api_call {
     const struct kst_resource *resource;
-    const char *ns;          /* NULL or "": none */
-    const char *name;        /* NULL for collections */
-    const char *subresource; /* NULL: the object; "status", "scale" */
-    const char *manager;     /* of the fields that are written */
+    const char *ns;              /* NULL or "": none */
+    const char *name;            /* NULL for collections */
+    const char *subresource;     /* NULL: the object; "status", "scale" */
+    const char *manager;         /* of the fields that are written */
+    const struct kst_user *user; /* who asks; NULL: the cluster itself */
     bool dry_run;
 };
 

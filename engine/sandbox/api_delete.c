@@ -14,36 +14,56 @@
 #include "sandbox/status.h"
 #include "sandbox/store.h"
 
-static const struct kst_api_delete defaults = {.grace_seconds = -1};
+#define ORPHAN     "orphan"
+#define FOREGROUND "foregroundDeletion"
+
+static const struct kst_api_delete defaults = {.propagation = "Background", .grace_seconds = -1};
+
+static bool is(const struct kst_resource *resource, const char *bucket)
+{
+    return strcmp(kst_bucket_name(resource->bucket), bucket) == 0;
+}
+
+/* The server names the kind here, where other conflicts name the resource. */
+static struct kst_json *conflict(const struct kst_resource *resource, const char *name,
+                                 const char *why)
+{
+    const struct kst_resource named = {.group = resource->group, .plural = resource->kind};
+    return kst_status_conflict(&named, name, "%s", why);
+}
 
 static struct kst_json *check_preconditions(const struct kst_api_call *call,
                                             const struct kst_object *live,
                                             const struct kst_api_delete *options)
 {
     if (options->uid && strcmp(options->uid, live->uid) != 0) {
-        kst_auto_free char *message = kst_asprintf(
-            "Operation cannot be fulfilled on %s%s%s \"%s\": the UID in the precondition (%s) does "
-            "not match the UID in record (%s). The object might have been deleted and then "
-            "recreated",
-            call->resource->kind, *call->resource->group ? "." : "", call->resource->group,
-            live->name, options->uid, live->uid);
-        struct kst_json *status = kst_status_failure(409, "Conflict", "%s", message);
-        struct kst_json *details = kst_json_make("{'name':%s}", live->name);
-        if (*call->resource->group)
-            kst_json_set_str(details, "group", call->resource->group);
-        kst_json_set_str(details, "kind", call->resource->kind);
-        kst_json_set(status, "details", details);
-        return status;
+        kst_auto_free char *why = kst_asprintf(
+            "the UID in the precondition (%s) does not match the UID in record (%s). The object "
+            "might have been deleted and then recreated",
+            options->uid, live->uid);
+        return conflict(call->resource, live->name, why);
     }
     kst_auto_free char *version = kst_asprintf("%lld", (long long)live->version);
-    if (options->version && strcmp(options->version, version) != 0)
-        return kst_status_modified(call->resource, live->name);
+    if (options->version && strcmp(options->version, version) != 0) {
+        kst_auto_free char *why = kst_asprintf(
+            "the ResourceVersion in the precondition (%s) does not match the ResourceVersion in "
+            "record (%s). The object might have been modified",
+            options->version, version);
+        return conflict(call->resource, live->name, why);
+    }
     return NULL;
 }
 
-static bool is_pod(const struct kst_resource *resource)
+/* Namespaces without which there is no cluster. */
+static struct kst_json *check_immortal(const struct kst_resource *resource, const char *name)
 {
-    return strcmp(resource->plural, "pods") == 0 && !*resource->group;
+    static const char *const names[] = {"default", "kube-system", "kube-public"};
+    if (!is(resource, "/namespaces"))
+        return NULL;
+    for (size_t i = 0; i < KST_ARRAY_LEN(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return kst_status_forbidden(resource, name, "this namespace may not be deleted");
+    return NULL;
 }
 
 static bool is_finished(const struct kst_json *pod)
@@ -56,17 +76,36 @@ static bool is_finished(const struct kst_json *pod)
 static int64_t grace_of(const struct kst_resource *resource, const struct kst_json *object,
                         const struct kst_api_delete *options)
 {
-    if (!is_pod(resource) || !*kst_api_text(object, "spec.nodeName") || is_finished(object))
+    if (!is(resource, "/pods") || !*kst_api_text(object, "spec.nodeName") || is_finished(object))
         return 0;
     if (options->grace_seconds >= 0)
         return options->grace_seconds;
     return kst_json_path_int(object, "spec.terminationGracePeriodSeconds", 30);
 }
 
-/* The finalizers that a propagation asks the garbage collector for. */
-static void set_propagation(struct kst_json *metadata, const char *propagation)
+/* Kinds that kept their dependents before there was a garbage collector still do where nobody says
+ * otherwise. */
+static const char *default_propagation(const struct kst_resource *resource,
+                                       const struct kst_json *metadata)
 {
-    static const char *const orphan = "orphan", *const foreground = "foregroundDeletion";
+    static const char *const orphaning[] = {"batch/jobs", "batch/cronjobs",
+                                            "/replicationcontrollers"};
+    const struct kst_json *finalizers = kst_json_get(metadata, "finalizers");
+    if (kst_api_list_has(finalizers, ORPHAN) || kst_api_list_has(finalizers, FOREGROUND))
+        return NULL;
+    for (size_t i = 0; i < KST_ARRAY_LEN(orphaning); i++)
+        if (is(resource, orphaning[i]))
+            return "Orphan";
+    return NULL;
+}
+
+/* The finalizers that a propagation asks the garbage collector for. */
+static void set_propagation(const struct kst_resource *resource, struct kst_json *metadata,
+                            const char *propagation)
+{
+    static const char *const orphan = ORPHAN, *const foreground = FOREGROUND;
+    if (!propagation)
+        propagation = default_propagation(resource, metadata);
     if (!propagation)
         return;
     kst_api_list_remove(metadata, "finalizers", orphan);
@@ -89,21 +128,28 @@ static void mark(const struct kst_resource *resource, struct kst_json *object, i
     char when[KST_TIME_TEXT];
     kst_time_format(kst_wall_ms() + kst_api_ms(grace), when);
     kst_json_set_str(metadata, "deletionTimestamp", when);
+    if (is(resource, "/namespaces")) {
+        kst_json_set_str(kst_json_ensure_object(object, "status"), "phase", "Terminating");
+        return; /* no grace, and no generation */
+    }
     kst_json_set_int(metadata, "deletionGracePeriodSeconds", grace);
     if (!marked && (resource->flags & KST_RES_GENERATION))
         kst_json_set_int(metadata, "generation", kst_json_path_int(metadata, "generation", 0) + 1);
-    if (strcmp(resource->plural, "namespaces") == 0)
-        kst_json_set_str(kst_json_ensure_object(object, "status"), "phase", "Terminating");
 }
 
+/* A Pod that ends at once is shown with its grace. */
 static void show_deleted(const struct kst_resource *resource, const struct kst_object *object,
                          struct kst_json **out)
 {
     if (!out)
         return;
-    *out = resource->flags & KST_RES_SHOWS_DELETED
-               ? kst_api_show(resource, object)
-               : kst_status_deleted(resource, object->name, object->uid);
+    if (!(resource->flags & KST_RES_SHOWS_DELETED)) {
+        *out = kst_status_deleted(resource, object->name, object->uid);
+        return;
+    }
+    *out = kst_api_show(resource, object);
+    if (is(resource, "/pods"))
+        mark(resource, *out, 0);
 }
 
 struct kst_json *kst_api_delete(struct kst_api *self, const struct kst_api_call *call,
@@ -115,12 +161,16 @@ struct kst_json *kst_api_delete(struct kst_api *self, const struct kst_api_call 
         kst_bucket_get(resource->bucket, call->ns, call->name));
     if (!live)
         return kst_status_not_found(resource, call->name);
-    struct kst_json *status = check_preconditions(call, live, options);
+    struct kst_json *status = check_immortal(resource, live->name);
+    if (!status)
+        status = check_preconditions(call, live, options);
     if (status)
         return status;
     kst_auto_json struct kst_json *object = kst_json_dup(live->json);
-    set_propagation(kst_json_mut(object, "metadata"), options->propagation);
+    set_propagation(resource, kst_json_mut(object, "metadata"), options->propagation);
     int64_t grace = grace_of(resource, object, options);
+    if (options->grace_seconds < 0 && kst_api_is_deleting(object))
+        grace = kst_json_path_int(object, "metadata.deletionGracePeriodSeconds", 0);
     bool stays = kst_api_has_finalizers(resource, object) || grace > 0;
     if (call->dry_run) {
         show_deleted(resource, live, out);

@@ -10,9 +10,11 @@
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
 #include "sandbox/builtin.h"
+#include "sandbox/convert.h"
 #include "sandbox/managed.h"
 #include "sandbox/patch.h"
 #include "sandbox/pending.h"
+#include "sandbox/rbac.h"
 #include "sandbox/registry.h"
 #include "sandbox/schema.h"
 #include "sandbox/status.h"
@@ -145,6 +147,10 @@ static struct kst_json *validate(const struct kst_resource *resource, const stru
     if (live)
         check_new_finalizers(live, object, causes);
     kst_builtin_validate_meta(resource->group, resource->kind, object, live, causes);
+    /* An update's metadata is looked at for all kinds, and again for its own. */
+    size_t twice = live && !is_custom(resource) ? kst_json_len(causes) : 0;
+    for (size_t i = 0; i < twice; i++)
+        kst_json_push(causes, kst_json_dup(kst_json_at(causes, i)));
     if (!is_custom(resource))
         kst_builtin_validate(resource->group, resource->kind, object, live, causes);
     else if (resource->schema)
@@ -239,8 +245,9 @@ struct kst_json *kst_api_write(struct kst_api *self, const struct kst_api_call *
     }
     if (ends) {
         give(resource, object, out);
+        kst_json_free(object);
         kst_auto_object struct kst_object *kept = kst_object_ref(live);
-        kst_bucket_delete(resource->bucket, kept->ns, kept->name, object);
+        kst_bucket_delete(resource->bucket, kept->ns, kept->name, NULL);
         kst_admit_deleted(self, resource, kept->json);
         return NULL;
     }
@@ -249,6 +256,23 @@ struct kst_json *kst_api_write(struct kst_api *self, const struct kst_api_call *
     give(resource, stored->json, out);
     kst_admit_stored(self, call, stored);
     return NULL;
+}
+
+/* The same call about the version that is stored, where that has another form: what lies between
+ * decoding and storing knows stored forms alone. */
+static struct kst_api_call about_stored(const struct kst_api *self, const struct kst_api_call *call)
+{
+    struct kst_api_call stored = *call;
+    if (call->resource->flags & KST_RES_OTHER_FORM)
+        stored.resource = kst_registry_stored(self->registry, call->resource);
+    return stored;
+}
+
+/* A result of such a call in the version that was asked for. */
+static void present(const struct kst_api_call *call, struct kst_json **out)
+{
+    if (out && *out && (call->resource->flags & KST_RES_OTHER_FORM))
+        kst_convert_out(call->resource, *out);
 }
 
 static void manage(const struct kst_api_call *call, const struct kst_json *live,
@@ -263,6 +287,16 @@ static void manage(const struct kst_api_call *call, const struct kst_json *live,
                                             .kind = call->resource->kind,
                                             .schema = call->resource->schema};
     kst_managed_update(&write, live, object);
+}
+
+/* The first status of a Pod is the server's, not the creator's. */
+static void manage_new(const struct kst_api_call *call, struct kst_json *object, bool has_status)
+{
+    bool pod = same(kst_bucket_name(call->resource->bucket), "/pods");
+    struct kst_json *status = pod && !has_status ? kst_json_detach(object, "status") : NULL;
+    manage(call, NULL, object);
+    if (status)
+        kst_json_set(object, "status", status);
 }
 
 /* ---- create ---- */
@@ -296,11 +330,11 @@ static void set_system_fields(struct kst_json *object)
 static struct kst_json *prepare_create(struct kst_api *self, const struct kst_api_call *call,
                                        struct kst_json *object, bool applied)
 {
-    struct kst_json *status = check_type(call->resource, object);
-    if (!status)
-        status = check_place(call, object);
+    struct kst_json *status = check_place(call, object);
     if (!status)
         status = check_namespace(self, call, object);
+    if (!status)
+        status = kst_rbac_check_grant(self, call->user, call->resource, call->ns, NULL, object);
     if (status)
         return status;
     struct kst_json *metadata = kst_json_mut(object, "metadata");
@@ -311,10 +345,11 @@ static struct kst_json *prepare_create(struct kst_api *self, const struct kst_ap
     set_system_fields(object);
     if (is_custom(call->resource) && (call->resource->flags & KST_RES_STATUS))
         kst_json_remove(object, "status");
+    bool has_status = kst_json_get(object, "status");
     complete(call->resource, object);
     /* What admission adds belongs to nobody, as on the server. */
     if (!applied)
-        manage(call, NULL, object);
+        manage_new(call, object, has_status);
     status = kst_admit_create(self, call, object);
     if (!status)
         status = validate(call->resource, NULL, object);
@@ -330,12 +365,19 @@ static struct kst_json *prepare_create(struct kst_api *self, const struct kst_ap
 struct kst_json *kst_api_create(struct kst_api *self, const struct kst_api_call *call,
                                 struct kst_json *object, struct kst_json **out)
 {
-    struct kst_json *status = prepare_create(self, call, object, false);
+    const struct kst_api_call stored = about_stored(self, call);
+    struct kst_json *status = check_type(call->resource, object);
+    kst_convert_in(call->resource, object);
+    if (!status)
+        status = prepare_create(self, &stored, object, false);
     if (status) {
         kst_json_free(object);
         return status;
     }
-    return kst_api_write(self, call, NULL, object, out);
+    status = kst_api_write(self, &stored, NULL, object, out);
+    if (!status)
+        present(call, out);
+    return status;
 }
 
 /* ---- update ---- */
@@ -449,6 +491,20 @@ static struct kst_json *merge_status(const struct kst_resource *resource, bool s
     return merged;
 }
 
+/* Those of a namespace change by its subresource finalize alone. */
+static void keep_spec_finalizers(const struct kst_resource *resource, const struct kst_json *live,
+                                 struct kst_json *object)
+{
+    if (!same(kst_bucket_name(resource->bucket), "/namespaces"))
+        return;
+    const struct kst_json *kept = kst_json_path(live, "spec.finalizers");
+    struct kst_json *spec = kst_json_ensure_object(object, "spec");
+    if (kept)
+        kst_json_set(spec, "finalizers", kst_json_dup(kept));
+    else
+        kst_json_remove(spec, "finalizers");
+}
+
 /* Everything between a new state and its being stored; `object` is taken. */
 static struct kst_json *change(struct kst_api *self, const struct kst_api_call *call,
                                struct kst_object *live, struct kst_json *object, bool applied,
@@ -457,10 +513,14 @@ static struct kst_json *change(struct kst_api *self, const struct kst_api_call *
     bool status_only = same(call->subresource, "status");
     keep_system_fields(live->json, object, applied);
     object = merge_status(call->resource, status_only, live->json, object);
+    keep_spec_finalizers(call->resource, live->json, object);
     complete(call->resource, object);
     if (!applied)
         manage(call, live->json, object);
-    struct kst_json *status = status_only ? NULL : kst_admit_update(self, call, live->json, object);
+    struct kst_json *status = kst_rbac_check_grant(self, call->user, call->resource, call->ns,
+                                                   live->json, object);
+    if (!status && !status_only)
+        status = kst_admit_update(self, call, live->json, object);
     if (!status)
         status = validate(call->resource, live->json, object);
     if (status) {
@@ -508,6 +568,7 @@ struct kst_json *kst_api_update(struct kst_api *self, const struct kst_api_call 
         kst_json_free(object);
         return status;
     }
+    const struct kst_api_call stored = about_stored(self, call);
     status = check_type(call->resource, object);
     if (!status)
         status = check_place(call, object);
@@ -525,7 +586,11 @@ struct kst_json *kst_api_update(struct kst_api *self, const struct kst_api_call 
         kst_json_free(object);
         return status;
     }
-    return change(self, call, live, object, false, out);
+    kst_convert_in(call->resource, object);
+    status = change(self, &stored, live, object, false, out);
+    if (!status)
+        present(call, out);
+    return status;
 }
 
 /* ---- patch ---- */
@@ -658,6 +723,9 @@ static struct kst_json *apply(struct kst_api *self, const struct kst_api_call *c
     if (status)
         return status;
     kst_json_set_str(kst_json_mut(wanted, "metadata"), "name", call->name);
+    kst_convert_in(call->resource, wanted);
+    const struct kst_api_call stored = about_stored(self, call);
+    call = &stored;
     kst_auto_json struct kst_json *shown = live ? kst_api_show(call->resource, live) : NULL;
     char now[KST_TIME_TEXT];
     kst_api_now(now);
@@ -693,8 +761,12 @@ struct kst_json *kst_api_patch(struct kst_api *self, const struct kst_api_call *
         return unknown_format(true);
     kst_auto_object struct kst_object *live = kst_object_ref(
         kst_bucket_get(call->resource->bucket, call->ns, call->name));
-    if (type == KST_API_PATCH_APPLY && !same(call->subresource, "scale"))
-        return apply(self, call, live, patch, force, created, out);
+    if (type == KST_API_PATCH_APPLY && !same(call->subresource, "scale")) {
+        struct kst_json *refused = apply(self, call, live, patch, force, created, out);
+        if (!refused)
+            present(call, out);
+        return refused;
+    }
     if (!live)
         return kst_status_not_found(call->resource, call->name);
     if (same(call->subresource, "scale"))
@@ -707,5 +779,10 @@ struct kst_json *kst_api_patch(struct kst_api *self, const struct kst_api_call *
         status = check_preconditions(call, live, object, true);
     if (status)
         return status;
-    return change(self, call, live, kst_take(object), false, out);
+    const struct kst_api_call stored = about_stored(self, call);
+    kst_convert_in(call->resource, object);
+    status = change(self, &stored, live, kst_take(object), false, out);
+    if (!status)
+        present(call, out);
+    return status;
 }

@@ -161,7 +161,9 @@ void kst_ask_path(struct kst_ask *self, const char *path)
     self->resource = kst_registry_find(kst_api_registry(self->server->api), self->group,
                                        self->version, self->plural);
     self->verb = verb_of(self);
-    if (strcmp(self->method, "GET") == 0 && (old_watch || kst_ask_flag(self, "watch")))
+    /* Of one object only the old form is a watch: ?watch= is not heard there. */
+    if (strcmp(self->method, "GET") == 0 &&
+        (old_watch || (!*self->name && kst_ask_flag(self, "watch"))))
         self->verb = "watch";
 }
 
@@ -243,8 +245,9 @@ struct kst_json *kst_ask_table(const struct kst_ask *self, const struct kst_json
                                const struct kst_json *const *objects, size_t count, bool no_headers)
 {
     const char *include = kst_httpd_query(self->http, "includeObject");
+    bool other = strcmp(self->group, "events.k8s.io") == 0; /* the same rows */
     const struct kst_table_request request = {
-        .group = self->group,
+        .group = other ? "" : self->group,
         .kind = self->resource->kind,
         .printer_columns = self->resource->columns,
         .custom = self->resource->flags & KST_RES_CUSTOM,

@@ -15,6 +15,7 @@
 
 struct kst_buf;
 struct kst_httpd;
+struct kst_object;
 struct kst_resource;
 
 struct kst_server {
@@ -91,7 +92,12 @@ void kst_serve_meta(struct kst_ask *ask);  /* discovery, health, version, OpenAP
 void kst_serve_verbs(struct kst_ask *ask); /* one object, creations, deletions */
 void kst_serve_list(struct kst_ask *ask);
 void kst_serve_watch(struct kst_ask *ask);
+/* Answers with a list of these objects. */
+void kst_serve_objects(struct kst_ask *ask, int64_t version, struct kst_object **objects,
+                       size_t count);
 /* Subresources and questions that are no objects; false where it is none of these. */
 bool kst_serve_special(struct kst_ask *ask);
+void kst_serve_token(struct kst_ask *ask);  /* serviceaccounts/NAME/token */
+void kst_serve_review(struct kst_ask *ask); /* TokenReview, SubjectAccessReview and their like */
 
 #endif

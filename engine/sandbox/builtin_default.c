@@ -553,6 +553,11 @@ static void binding(struct kst_json *object)
     }
 }
 
+static void lease(struct kst_json *object)
+{
+    kst_fill_absent(object, "spec", "{}");
+}
+
 static void priority_class(struct kst_json *object)
 {
     static const struct kst_fill_rule rules[] = {
@@ -601,6 +606,7 @@ static const struct {
     {"rbac.authorization.k8s.io", "RoleBinding", binding},
     {"rbac.authorization.k8s.io", "ClusterRoleBinding", binding},
     {"scheduling.k8s.io", "PriorityClass", priority_class},
+    {"coordination.k8s.io", "Lease", lease},
 };
 
 void kst_builtin_default(const char *group, const char *version, const char *kind,

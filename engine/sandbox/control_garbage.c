@@ -111,8 +111,12 @@ static void check(struct kst_api *api, const char *bucket, const struct kst_obje
     }
     const struct kst_api_call call = kst_api_call_for(api, bucket, object->ns, object->name,
                                                       manager);
-    const struct kst_api_delete options = {
-        .uid = object->uid, .propagation = waiting ? "Foreground" : NULL, .grace_seconds = -1};
+    bool keeps = kst_api_list_has(kst_json_path(object->json, "metadata.finalizers"), "orphan");
+    const struct kst_api_delete options = {.uid = object->uid,
+                                           .propagation = waiting ? "Foreground"
+                                                          : keeps ? "Orphan"
+                                                                  : "Background",
+                                           .grace_seconds = -1};
     kst_json_free(kst_api_delete(api, &call, &options, NULL));
 }
 

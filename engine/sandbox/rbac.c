@@ -155,17 +155,23 @@ bool kst_rbac_allows(struct kst_api *api, const struct kst_user *user,
            each_rule(api, user, access->ns, allows, (void *)access);
 }
 
+struct collection {
+    struct kst_json *rules;
+    bool of_paths;
+};
+
 static bool collect(void *arg, const struct kst_json *rule)
 {
-    kst_json_push(arg, kst_json_dup(rule));
+    struct collection *self = arg;
+    if ((kst_json_len(kst_json_get(rule, "nonResourceURLs")) > 0) == self->of_paths)
+        kst_json_push(self->rules, kst_json_dup(rule));
     return false;
 }
 
-struct kst_json *kst_rbac_rules(struct kst_api *api, const struct kst_user *user, const char *ns)
+struct kst_json *kst_rbac_rules(struct kst_api *api, const struct kst_user *user, const char *ns,
+                                bool of_paths)
 {
-    struct kst_json *rules = kst_json_array();
-    if (kst_user_in_group(user, "system:masters"))
-        kst_json_push(rules, kst_json_make("{'verbs':['*'],'apiGroups':['*'],'resources':['*']}"));
-    each_rule(api, user, ns, collect, rules);
-    return rules;
+    struct collection found = {.rules = kst_json_array(), .of_paths = of_paths};
+    each_rule(api, user, ns, collect, &found);
+    return found.rules;
 }

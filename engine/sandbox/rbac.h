@@ -11,6 +11,7 @@
 
 struct kst_api;
 struct kst_json;
+struct kst_resource;
 
 enum { KST_USER_GROUPS = 8 };
 
@@ -35,8 +36,14 @@ struct kst_access {
 /* Members of system:masters may do everything. */
 bool kst_rbac_allows(struct kst_api *api, const struct kst_user *user,
                      const struct kst_access *access);
-/* The rules that hold for a user in a namespace, as SelfSubjectRulesReview tells them; the caller
- * owns the array. */
-struct kst_json *kst_rbac_rules(struct kst_api *api, const struct kst_user *user, const char *ns);
+/* NULL, or a Status where the user (NULL: the cluster itself) writes a role or a binding that gives
+ * more than he has; `live` is NULL for a creation. rbac_grant.c. */
+struct kst_json *kst_rbac_check_grant(struct kst_api *api, const struct kst_user *user,
+                                      const struct kst_resource *resource, const char *ns,
+                                      const struct kst_json *live, const struct kst_json *object);
+/* The rules that hold for a user in a namespace, as SelfSubjectRulesReview tells them: of
+ * resources, or of paths. The caller owns the array. */
+struct kst_json *kst_rbac_rules(struct kst_api *api, const struct kst_user *user, const char *ns,
+                                bool of_paths);
 
 #endif

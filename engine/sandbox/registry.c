@@ -120,6 +120,14 @@ const struct kst_resource *kst_registry_find_kind(const struct kst_registry *sel
     return NULL;
 }
 
+const struct kst_resource *kst_registry_stored(const struct kst_registry *self,
+                                               const struct kst_resource *resource)
+{
+    const struct kst_resource *stored = kst_registry_find_kind(self, resource->stored_as,
+                                                               resource->kind);
+    return stored ? stored : resource;
+}
+
 const struct kst_resource *kst_registry_at(const struct kst_registry *self, size_t index)
 {
     return index < self->count ? self->resources[index] : NULL;

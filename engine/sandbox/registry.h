@@ -24,7 +24,8 @@ enum kst_resource_flags {
     KST_RES_NO_COLLECTION = 32, /* cannot be deleted as a collection */
     KST_RES_SHOWS_DELETED = 64, /* a deletion answers with the object */
     KST_RES_CUSTOM = 128,
-    KST_RES_READ_ONLY = 256, /* get and list alone */
+    KST_RES_READ_ONLY = 256,  /* get and list alone */
+    KST_RES_OTHER_FORM = 512, /* not the form in which it is stored: see convert.h */
 };
 
 /* One resource in one version. Lives as long as the registry, also after its definition is gone. */
@@ -51,6 +52,9 @@ const struct kst_resource *kst_registry_find(const struct kst_registry *self, co
                                              const char *version, const char *plural);
 const struct kst_resource *kst_registry_find_kind(const struct kst_registry *self,
                                                   const char *api_version, const char *kind);
+/* The resource in the version in which it is stored. */
+const struct kst_resource *kst_registry_stored(const struct kst_registry *self,
+                                               const struct kst_resource *resource);
 /* Each resource in turn, also those that are not served; NULL at the end. */
 const struct kst_resource *kst_registry_at(const struct kst_registry *self, size_t index);
 /* The preferred version of what lies in a bucket; NULL where it is not served any more. */

@@ -116,14 +116,35 @@ static const char *verbs_of(const struct kst_resource *resource)
     return "create,delete,deletecollection,get,list,patch,update,watch";
 }
 
+/* Kinds that the real server still stores in their first version. */
+static bool is_stored_as_beta(const struct kst_resource *resource)
+{
+    static const char *const kinds[] = {"CSIDriver",
+                                        "CertificateSigningRequest",
+                                        "CustomResourceDefinition",
+                                        "IngressClass",
+                                        "Ingress",
+                                        "MutatingWebhookConfiguration",
+                                        "ValidatingWebhookConfiguration",
+                                        "Lease",
+                                        "APIService",
+                                        "RuntimeClass"};
+    for (size_t i = 0; !(resource->flags & KST_RES_CUSTOM) && i < KST_ARRAY_LEN(kinds); i++)
+        if (strcmp(kinds[i], resource->kind) == 0)
+            return true;
+    return false;
+}
+
 /* What the real server tells of the version that is stored: eight bytes of a hash of its name. */
 static void set_storage_hash(struct kst_json *entry, const struct kst_resource *resource)
 {
     if (resource->flags & (KST_RES_CREATE_ONLY | KST_RES_READ_ONLY))
         return;
-    const char *slash = strchr(resource->stored_as, '/');
-    kst_auto_free char *name = slash ? kst_asprintf("%s/%s", resource->stored_as, resource->kind)
-                                     : kst_asprintf("/%s/%s", resource->stored_as, resource->kind);
+    const char *version = resource->stored_as, *slash = strchr(version, '/');
+    kst_auto_free char *beta = kst_asprintf("%s/v1beta1", resource->group);
+    if (is_stored_as_beta(resource))
+        version = beta;
+    kst_auto_free char *name = kst_asprintf("%s%s/%s", slash ? "" : "/", version, resource->kind);
     unsigned char hash[KST_SHA256_BYTES];
     kst_hash_sha256(name, strlen(name), hash);
     kst_auto_buf text = KST_BUF_INIT(64);

@@ -7,15 +7,14 @@
 enum {
     N = KST_RES_NAMESPACED, S = KST_RES_STATUS, C = KST_RES_SCALE, G = KST_RES_GENERATION,
     Q = KST_RES_CREATE_ONLY, O = KST_RES_NO_COLLECTION, D = KST_RES_SHOWS_DELETED,
-    R = KST_RES_READ_ONLY,
+    R = KST_RES_READ_ONLY, F = KST_RES_OTHER_FORM,
 };
 
 #define RBAC "rbac.authorization.k8s.io"
 #define ADMISSION "admissionregistration.k8s.io"
 
 /* Groups in the order of the real server's /apis, versions of a group with the preferred one first.
- * What 1.20 does not have yet (batch/v1 CronJobs, policy/v1, autoscaling/v2, discovery.k8s.io/v1)
- * is here because manifests of today use it. */
+ * An older version is here where its objects have the same form, or convert.c knows theirs. */
 const struct kst_builtin_resource kst_builtin_resources[] = {
     {"", "v1", "bindings", "Binding", "", "", N | Q, NULL},
     {"", "v1", "componentstatuses", "ComponentStatus", "cs", "", R, NULL},
@@ -36,6 +35,8 @@ const struct kst_builtin_resource kst_builtin_resources[] = {
     {"", "v1", "services", "Service", "svc", "all", N | S | O, NULL},
 
     {"apiregistration.k8s.io", "v1", "apiservices", "APIService", "", "api-extensions", S, NULL},
+    {"apiregistration.k8s.io", "v1beta1", "apiservices", "APIService", "", "api-extensions", S,
+     "apiregistration.k8s.io/v1"},
 
     {"apps", "v1", "controllerrevisions", "ControllerRevision", "", "", N, NULL},
     {"apps", "v1", "daemonsets", "DaemonSet", "ds", "all", N | S | G, NULL},
@@ -43,9 +44,11 @@ const struct kst_builtin_resource kst_builtin_resources[] = {
     {"apps", "v1", "replicasets", "ReplicaSet", "rs", "all", N | S | C | G, NULL},
     {"apps", "v1", "statefulsets", "StatefulSet", "sts", "all", N | S | C | G, NULL},
 
-    {"events.k8s.io", "v1", "events", "Event", "ev", "", N, "v1"},
+    {"events.k8s.io", "v1", "events", "Event", "ev", "", N | F, "v1"},
+    {"events.k8s.io", "v1beta1", "events", "Event", "ev", "", N | F, "v1"},
 
     {"authentication.k8s.io", "v1", "tokenreviews", "TokenReview", "", "", Q, NULL},
+    {"authentication.k8s.io", "v1beta1", "tokenreviews", "TokenReview", "", "", Q, NULL},
 
     {"authorization.k8s.io", "v1", "localsubjectaccessreviews", "LocalSubjectAccessReview", "", "",
      N | Q, NULL},
@@ -54,13 +57,20 @@ const struct kst_builtin_resource kst_builtin_resources[] = {
     {"authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", "", "", Q,
      NULL},
     {"authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", "", "", Q, NULL},
+    {"authorization.k8s.io", "v1beta1", "localsubjectaccessreviews", "LocalSubjectAccessReview", "",
+     "", N | Q, NULL},
+    {"authorization.k8s.io", "v1beta1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", "",
+     "", Q, NULL},
+    {"authorization.k8s.io", "v1beta1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", "", "",
+     Q, NULL},
+    {"authorization.k8s.io", "v1beta1", "subjectaccessreviews", "SubjectAccessReview", "", "", Q,
+     NULL},
 
     {"autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler", "hpa", "all",
      N | S, NULL},
 
     {"batch", "v1", "jobs", "Job", "", "all", N | S, NULL},
-    {"batch", "v1", "cronjobs", "CronJob", "cj", "all", N | S, NULL},
-    {"batch", "v1beta1", "cronjobs", "CronJob", "cj", "all", N | S, "batch/v1"},
+    {"batch", "v1beta1", "cronjobs", "CronJob", "cj", "all", N | S, NULL},
 
     {"certificates.k8s.io", "v1", "certificatesigningrequests", "CertificateSigningRequest", "csr",
      "", S, NULL},
@@ -69,19 +79,28 @@ const struct kst_builtin_resource kst_builtin_resources[] = {
     {"networking.k8s.io", "v1", "ingresses", "Ingress", "ing", "", N | S | G, NULL},
     {"networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "netpol", "", N | G, NULL},
 
-    {"policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", "pdb", "", N | S | G, NULL},
     {"policy", "v1beta1", "poddisruptionbudgets", "PodDisruptionBudget", "pdb", "", N | S | G,
-     "policy/v1"},
+     NULL},
 
     {RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", "", "", 0, NULL},
     {RBAC, "v1", "clusterroles", "ClusterRole", "", "", 0, NULL},
     {RBAC, "v1", "rolebindings", "RoleBinding", "", "", N, NULL},
     {RBAC, "v1", "roles", "Role", "", "", N, NULL},
+    {RBAC, "v1beta1", "clusterrolebindings", "ClusterRoleBinding", "", "", 0, RBAC "/v1"},
+    {RBAC, "v1beta1", "clusterroles", "ClusterRole", "", "", 0, RBAC "/v1"},
+    {RBAC, "v1beta1", "rolebindings", "RoleBinding", "", "", N, RBAC "/v1"},
+    {RBAC, "v1beta1", "roles", "Role", "", "", N, RBAC "/v1"},
 
     {"storage.k8s.io", "v1", "csidrivers", "CSIDriver", "", "", 0, NULL},
     {"storage.k8s.io", "v1", "csinodes", "CSINode", "", "", 0, NULL},
     {"storage.k8s.io", "v1", "storageclasses", "StorageClass", "sc", "", 0, NULL},
     {"storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", "", "", S, NULL},
+    {"storage.k8s.io", "v1beta1", "csidrivers", "CSIDriver", "", "", 0, "storage.k8s.io/v1"},
+    {"storage.k8s.io", "v1beta1", "csinodes", "CSINode", "", "", 0, "storage.k8s.io/v1"},
+    {"storage.k8s.io", "v1beta1", "storageclasses", "StorageClass", "sc", "", 0,
+     "storage.k8s.io/v1"},
+    {"storage.k8s.io", "v1beta1", "volumeattachments", "VolumeAttachment", "", "", 0,
+     "storage.k8s.io/v1"},
 
     {ADMISSION, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", "",
      "api-extensions", G, NULL},
@@ -90,16 +109,20 @@ const struct kst_builtin_resource kst_builtin_resources[] = {
 
     {"apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition",
      "crd,crds", "api-extensions", S | G, NULL},
+    {"apiextensions.k8s.io", "v1beta1", "customresourcedefinitions", "CustomResourceDefinition",
+     "crd,crds", "api-extensions", S | G | F, "apiextensions.k8s.io/v1"},
 
     {"scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", "pc", "", G, NULL},
+    {"scheduling.k8s.io", "v1beta1", "priorityclasses", "PriorityClass", "pc", "", G,
+     "scheduling.k8s.io/v1"},
 
     {"coordination.k8s.io", "v1", "leases", "Lease", "", "", N, NULL},
+    {"coordination.k8s.io", "v1beta1", "leases", "Lease", "", "", N, "coordination.k8s.io/v1"},
 
     {"node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", "", "", 0, NULL},
+    {"node.k8s.io", "v1beta1", "runtimeclasses", "RuntimeClass", "", "", 0, "node.k8s.io/v1"},
 
-    {"discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", "", "", N | G, NULL},
-    {"discovery.k8s.io", "v1beta1", "endpointslices", "EndpointSlice", "", "", N | G,
-     "discovery.k8s.io/v1"},
+    {"discovery.k8s.io", "v1beta1", "endpointslices", "EndpointSlice", "", "", N | G, NULL},
     {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL},
 };
 

@@ -18,6 +18,7 @@
 #include "sandbox/image.h"
 #include "sandbox/node.h"
 #include "sandbox/storage.h"
+#include "sandbox/store.h"
 
 struct kst_sandbox {
     struct kst_api *api;
@@ -101,6 +102,7 @@ static int start(struct kst_loop *loop, struct kst_sandbox *self,
     if (rc < 0)
         return rc;
     kst_bootstrap(self->api);
+    kst_store_compact(kst_api_store(self->api)); /* what it made was always there */
     self->controllers = kst_controllers_start(loop, self->api, self->server);
     return options->no_node ? 0 : start_node(loop, self, options, err);
 }

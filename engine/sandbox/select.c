@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "kube/selector.h"
+#include "sandbox/labels.h"
 #include "sandbox/registry.h"
 #include "sandbox/status.h"
 #include "sandbox/store.h"
@@ -90,11 +90,10 @@ static struct kst_json *add_field(struct kst_select *self, const struct kst_reso
 struct kst_json *kst_select_init(struct kst_select *self, const struct kst_resource *resource,
                                  const char *ns, const char *labels, const char *fields)
 {
-    *self = (struct kst_select){.ns = ns, .labels = labels && *labels ? labels : NULL};
-    bool unused;
+    *self = (struct kst_select){.ns = ns};
     kst_auto_err struct kst_err *err = NULL;
-    if (kst_selector_matches(self->labels, NULL, &unused, &err) < 0)
-        return kst_status_bad_request("unable to parse requirement: %s", kst_err_message(err));
+    if (kst_labels_parse(labels, &self->labels, &err) < 0)
+        return kst_status_bad_request("%s", kst_err_message(err));
     struct kst_str rest = kst_str_of(fields), term;
     while (kst_str_split(&rest, ',', &term)) {
         struct kst_json *status = add_field(self, resource, term);
@@ -113,6 +112,13 @@ void kst_select_release(struct kst_select *self)
         free(self->fields[i].value);
     }
     self->nfields = 0;
+    kst_labels_free(self->labels);
+    self->labels = NULL;
+}
+
+bool kst_select_narrows(const struct kst_select *self)
+{
+    return !kst_labels_are_all(self->labels) || self->nfields > 0;
 }
 
 static bool field_is(const struct kst_json *object, const char *path, const char *value)
@@ -143,9 +149,5 @@ bool kst_select_has(const struct kst_select *self, const struct kst_object *obje
         if (field_is(object->json, self->fields[i].path, self->fields[i].value) !=
             self->fields[i].equal)
             return false;
-    bool matches = true;
-    if (self->labels)
-        kst_selector_matches(self->labels, kst_json_path(object->json, "metadata.labels"), &matches,
-                             NULL);
-    return matches;
+    return kst_labels_select(self->labels, kst_json_path(object->json, "metadata.labels"));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is asked under the name of a resource and is no object: logs and exec, bindings, evictions,
- * tokens, and the questions who may do what.
+ * finalizing a namespace.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,18 +13,74 @@
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
 #include "sandbox/ask.h"
+#include "sandbox/bootstrap.h"
 #include "sandbox/httpd.h"
 #include "sandbox/registry.h"
 #include "sandbox/status.h"
 #include "sandbox/store.h"
-#include "sandbox/token.h"
 
 static struct kst_object *object_of(const struct kst_ask *ask)
 {
-    return kst_bucket_get(ask->resource->bucket, ask->ns, ask->name);
+    bool namespaced = ask->resource->flags & KST_RES_NAMESPACED;
+    return kst_bucket_get(ask->resource->bucket, namespaced ? ask->ns : "", ask->name);
 }
 
 /* ---- Pods ---- */
+
+static bool has_container(const struct kst_json *pod, const char *name)
+{
+    static const char *const lists[] = {"spec.containers", "spec.initContainers",
+                                        "spec.ephemeralContainers"};
+    for (size_t i = 0; i < KST_ARRAY_LEN(lists); i++) {
+        const struct kst_json *list = kst_json_path(pod, lists[i]);
+        for (const struct kst_json *c = kst_json_first(list); c; c = kst_json_next(c))
+            if (strcmp(kst_api_text(c, "name"), name) == 0)
+                return true;
+    }
+    return false;
+}
+
+/* Their names with spaces between them; the caller frees it. */
+static char *names_of(const struct kst_json *containers)
+{
+    kst_auto_buf names = KST_BUF_INIT(64 * 1024);
+    for (const struct kst_json *c = kst_json_first(containers); c; c = kst_json_next(c))
+        kst_buf_addf(&names, "%s%s", names.len ? " " : "", kst_api_text(c, "name"));
+    return kst_buf_take(&names);
+}
+
+/* Where no container is named there must be one alone. */
+static struct kst_json *check_container(const struct kst_ask *ask, const struct kst_json *pod)
+{
+    const char *name = kst_httpd_query(ask->http, "container");
+    const struct kst_json *list = kst_json_path(pod, "spec.containers");
+    if (name && *name)
+        return has_container(pod, name)
+                   ? NULL
+                   : kst_status_bad_request("container %s is not valid for pod %s", name,
+                                            ask->name);
+    if (kst_json_len(list) == 1)
+        return NULL;
+    kst_auto_free char *choice = names_of(list);
+    kst_auto_free char *others = names_of(kst_json_path(pod, "spec.initContainers"));
+    return kst_status_bad_request("a container name must be specified for pod %s, choose one of: "
+                                  "[%s]%s%s%s",
+                                  ask->name, choice,
+                                  *others ? " or one of the init containers: [" : "", others,
+                                  *others ? "]" : "");
+}
+
+/* Only the node that this process is can be asked. */
+static struct kst_json *check_node(const struct kst_ask *ask, const char *name, bool served)
+{
+    if (!kst_api_find(ask->server->api, "/nodes", "", name)) {
+        const struct kst_resource nodes = {.group = "", .plural = "nodes"};
+        return kst_status_not_found(&nodes, name);
+    }
+    if (served && strcmp(name, KST_SANDBOX_NODE) == 0)
+        return NULL;
+    return kst_status_failure(500, "InternalError", "error dialing backend: node %s is away", name);
+}
 
 static void serve_node(struct kst_ask *ask,
                        void (*serve)(void *arg, struct kst_httpd_request *request,
@@ -32,14 +88,18 @@ static void serve_node(struct kst_ask *ask,
 {
     kst_auto_object struct kst_object *pod = kst_object_ref(object_of(ask));
     const char *node = pod ? kst_api_text(pod->json, "spec.nodeName") : "";
-    if (!pod) {
-        kst_ask_status(ask, kst_status_not_found(ask->resource, ask->name));
-    } else if (!*node) {
-        kst_ask_status(ask,
-                       kst_status_bad_request("pod %s does not have a host assigned", ask->name));
-    } else if (!serve) {
-        kst_ask_status(ask, kst_status_failure(500, "InternalError",
-                                               "error dialing backend: node %s is away", node));
+    bool log = strcmp(ask->subresource, "log") == 0;
+    struct kst_json *status = !pod ? kst_status_not_found(ask->resource, ask->name) : NULL;
+    if (!status)
+        status = check_container(ask, pod->json);
+    if (!status && !*node && !log)
+        status = kst_status_bad_request("pod %s does not have a host assigned", ask->name);
+    if (!status && *node)
+        status = check_node(ask, node, serve != NULL);
+    if (status) {
+        kst_ask_status(ask, status);
+    } else if (!*node) { /* no log yet */
+        kst_ask_text(ask, 204, NULL, "", 0);
     } else {
         ask->code = 200;
         serve(ask->server->options.node, ask->http, pod);
@@ -58,23 +118,41 @@ static void serve_exec(struct kst_ask *ask)
     serve_node(ask, ask->server->options.exec);
 }
 
+static struct kst_json *check_binding(const struct kst_ask *ask, const struct kst_object *pod)
+{
+    const struct kst_resource named = {.group = "", .plural = "pods/binding"};
+    if (!pod)
+        return kst_status_not_found(ask->resource, ask->name);
+    if (kst_api_is_deleting(pod->json))
+        return kst_status_conflict(
+            &named, ask->name, "pod %s is being deleted, cannot be assigned to a host", ask->name);
+    const char *node = kst_api_text(pod->json, "spec.nodeName");
+    if (!*node)
+        return NULL;
+    return kst_status_conflict(&named, ask->name, "pod %s is already assigned to node \"%s\"",
+                               ask->name, node);
+}
+
 static void serve_binding(struct kst_ask *ask)
 {
     struct kst_json *status = NULL;
     kst_auto_json struct kst_json *body = kst_ask_body(ask, &status);
     kst_auto_object struct kst_object *pod = kst_object_ref(object_of(ask));
-    if (!status && !pod)
-        status = kst_status_not_found(ask->resource, ask->name);
-    if (!status && *kst_api_text(pod->json, "spec.nodeName"))
-        status = kst_status_conflict(ask->resource, ask->name,
-                                     "pod %s is already assigned to node \"%s\"", ask->name,
-                                     kst_api_text(pod->json, "spec.nodeName"));
+    if (!status)
+        status = check_binding(ask, pod);
     if (status) {
         kst_ask_status(ask, status);
         return;
     }
+    char now[KST_TIME_TEXT];
+    kst_api_now(now);
     struct kst_json *changed = kst_json_dup(pod->json);
-    kst_json_set_str(kst_json_mut(changed, "spec"), "nodeName", kst_api_text(body, "target.name"));
+    kst_json_set_str(kst_json_ensure_object(changed, "spec"), "nodeName",
+                     kst_api_text(body, "target.name"));
+    kst_json_push(kst_json_ensure_array(kst_json_ensure_object(changed, "status"), "conditions"),
+                  kst_json_make("{'type':'PodScheduled','status':'True','lastProbeTime':null,"
+                                "'lastTransitionTime':%s}",
+                                now));
     kst_bucket_put(ask->resource->bucket, changed);
     kst_auto_json struct kst_json *done = kst_json_make(
         "{'kind':'Status','apiVersion':'v1','metadata':{},'status':'Success',"
@@ -129,129 +207,6 @@ static void serve_finalize(struct kst_ask *ask)
     kst_json_free(object);
 }
 
-/* ---- tokens ---- */
-
-static void serve_token(struct kst_ask *ask)
-{
-    enum { DEFAULT_S = 3600, LEAST_S = 600 };
-    struct kst_json *status = NULL;
-    kst_auto_json struct kst_json *body = kst_ask_body(ask, &status);
-    const struct kst_object *account = object_of(ask);
-    if (!status && !account)
-        status = kst_status_not_found(ask->resource, ask->name);
-    int64_t seconds = kst_json_path_int(body, "spec.expirationSeconds", DEFAULT_S);
-    if (!status && seconds < LEAST_S)
-        status = kst_status_failure(422, "Invalid",
-                                    "TokenRequest.authentication.k8s.io \"\" is invalid: "
-                                    "spec.expirationSeconds: Invalid value: %lld: may not specify "
-                                    "a duration less than 10 minutes",
-                                    (long long)seconds);
-    if (status) {
-        kst_ask_status(ask, status);
-        return;
-    }
-    char expires[KST_TIME_TEXT];
-    int64_t wall_ms = kst_wall_ms() + kst_api_ms(seconds);
-    kst_time_format(wall_ms, expires);
-    kst_auto_free char *token = kst_token_make(ask->server, ask->ns, ask->name, account->uid,
-                                               wall_ms / 1000);
-    kst_auto_json struct kst_json *answer = kst_json_make(
-        "{'kind':'TokenRequest','apiVersion':'authentication.k8s.io/v1','metadata':{},'spec':%J,"
-        "'status':{'token':%s,'expirationTimestamp':%s}}",
-        kst_json_get(body, "spec"), token, expires);
-    kst_json_set_int(kst_json_ensure_object(answer, "spec"), "expirationSeconds", seconds);
-    kst_ask_json(ask, 201, answer);
-}
-
-/* ---- questions ---- */
-
-static void user_of(const struct kst_json *spec, struct kst_user *user)
-{
-    kst_user_set(user, kst_api_text(spec, "user"));
-    const struct kst_json *groups = kst_json_get(spec, "groups");
-    for (const struct kst_json *g = kst_json_first(groups); g; g = kst_json_next(g))
-        if (kst_json_str(g))
-            kst_user_add_group(user, kst_json_str(g));
-}
-
-static bool is_allowed(struct kst_ask *ask, const struct kst_json *spec,
-                       const struct kst_user *user)
-{
-    const struct kst_json *wish = kst_json_get(spec, "resourceAttributes");
-    const struct kst_json *path = kst_json_get(spec, "nonResourceAttributes");
-    const struct kst_access access = {
-        .verb = kst_api_text(path ? path : wish, "verb"),
-        .group = kst_api_text(wish, "group"),
-        .resource = kst_api_text(wish, "resource"),
-        .subresource = kst_api_text(wish, "subresource"),
-        .ns = kst_api_text(wish, "namespace"),
-        .name = kst_api_text(wish, "name"),
-        .path = path ? kst_api_text(path, "path") : NULL,
-    };
-    return kst_rbac_allows(ask->server->api, user, &access);
-}
-
-static void reply_review(struct kst_ask *ask, const struct kst_json *body,
-                         const struct kst_json *status)
-{
-    kst_auto_json struct kst_json *answer = kst_json_make(
-        "{'kind':%s,'apiVersion':%s,'metadata':{'creationTimestamp':null},'spec':%J,'status':%J}",
-        ask->resource->kind, ask->resource->api_version, kst_json_get(body, "spec"), status);
-    kst_ask_json(ask, 201, answer);
-}
-
-static void serve_access(struct kst_ask *ask, const struct kst_json *body, bool self)
-{
-    struct kst_user other = {0};
-    const struct kst_json *spec = kst_json_get(body, "spec");
-    user_of(spec, &other);
-    bool allowed = is_allowed(ask, spec, self ? &ask->user : &other);
-    kst_auto_json struct kst_json *status = kst_json_make("{'allowed':%b}", allowed);
-    reply_review(ask, body, status);
-    kst_user_release(&other);
-}
-
-static void serve_rules(struct kst_ask *ask, const struct kst_json *body)
-{
-    kst_auto_json struct kst_json *rules = kst_rbac_rules(ask->server->api, &ask->user,
-                                                          kst_api_text(body, "spec.namespace"));
-    kst_auto_json struct kst_json *status = kst_json_make(
-        "{'resourceRules':%J,'nonResourceRules':[],'incomplete':false}", rules);
-    reply_review(ask, body, status);
-}
-
-static void serve_token_review(struct kst_ask *ask, const struct kst_json *body)
-{
-    struct kst_user user = {0};
-    kst_auto_json struct kst_json *status = kst_json_object();
-    if (kst_token_check(ask->server, kst_api_text(body, "spec.token"), &user)) {
-        kst_json_set_bool(status, "authenticated", true);
-        struct kst_json *found = kst_json_ensure_object(status, "user");
-        kst_json_set_str(found, "username", user.name);
-        kst_json_set_str(found, "uid", user.uid);
-        for (size_t i = 0; i < user.ngroups; i++)
-            kst_json_push(kst_json_ensure_array(found, "groups"),
-                          kst_json_from_str(user.groups[i]));
-    }
-    reply_review(ask, body, status);
-    kst_user_release(&user);
-}
-
-static void serve_review(struct kst_ask *ask)
-{
-    struct kst_json *status = NULL;
-    kst_auto_json struct kst_json *body = kst_ask_body(ask, &status);
-    const char *plural = ask->plural;
-    if (status)
-        kst_ask_status(ask, status);
-    else if (strcmp(plural, "tokenreviews") == 0)
-        serve_token_review(ask, body);
-    else if (strcmp(plural, "selfsubjectrulesreviews") == 0)
-        serve_rules(ask, body);
-    else
-        serve_access(ask, body, strcmp(plural, "selfsubjectaccessreviews") == 0);
-}
-
 static const struct special {
     const char *plural, *subresource, *verb;
     void (*serve)(struct kst_ask *ask);
@@ -262,12 +217,12 @@ static const struct special {
     {"pods", "binding", "create", serve_binding},
     {"pods", "eviction", "create", serve_eviction},
     {"namespaces", "finalize", "update", serve_finalize},
-    {"serviceaccounts", "token", "create", serve_token},
-    {"tokenreviews", "", "create", serve_review},
-    {"selfsubjectaccessreviews", "", "create", serve_review},
-    {"subjectaccessreviews", "", "create", serve_review},
-    {"localsubjectaccessreviews", "", "create", serve_review},
-    {"selfsubjectrulesreviews", "", "create", serve_review},
+    {"serviceaccounts", "token", "create", kst_serve_token},
+    {"tokenreviews", "", "create", kst_serve_review},
+    {"selfsubjectaccessreviews", "", "create", kst_serve_review},
+    {"subjectaccessreviews", "", "create", kst_serve_review},
+    {"localsubjectaccessreviews", "", "create", kst_serve_review},
+    {"selfsubjectrulesreviews", "", "create", kst_serve_review},
 };
 
 bool kst_serve_special(struct kst_ask *ask)

@@ -15,6 +15,7 @@
 #include "sandbox/httpd.h"
 #include "sandbox/registry.h"
 #include "sandbox/select.h"
+#include "sandbox/server_options.h"
 #include "sandbox/status.h"
 #include "sandbox/store.h"
 
@@ -72,10 +73,24 @@ static struct kst_json *object_body(struct kst_ask *ask, struct kst_json **statu
 
 /* ---- verbs ---- */
 
+/* What is read is always the present state, which must not be older than what is asked for. */
+static struct kst_json *check_version(const struct kst_ask *ask)
+{
+    const char *version = kst_httpd_query(ask->http, "resourceVersion");
+    long long asked = 0;
+    if (!version || !*version)
+        return NULL;
+    if (!kst_parse_int(version, &asked) || asked < 0)
+        return kst_status_bad_version(version);
+    int64_t have = kst_store_version(kst_api_store(ask->server->api));
+    return asked > have ? kst_status_future_version(asked, have) : NULL;
+}
+
 static void get(struct kst_ask *ask, const struct kst_api_call *call)
 {
-    struct kst_json *object = NULL;
-    struct kst_json *status = kst_api_get(ask->server->api, call, &object);
+    struct kst_json *object = NULL, *status = check_version(ask);
+    if (!status)
+        status = kst_api_get(ask->server->api, call, &object);
     answer(ask, 200, status, object);
 }
 
@@ -135,23 +150,16 @@ static struct kst_json *malformed_patch(struct kst_ask *ask, enum kst_api_patch 
 
 static void patch(struct kst_ask *ask, struct kst_api_call *call)
 {
-    enum kst_api_patch type;
+    enum kst_api_patch type = KST_API_PATCH_JSON;
     bool created = false;
     struct kst_json *status = NULL, *object = NULL, *body = NULL;
     if (!patch_type(kst_httpd_header(ask->http, "Content-Type"), &type)) {
         status = kst_status_failure(415, "UnsupportedMediaType", "415: Unsupported Media Type");
         kst_json_set(status, "details", kst_json_object());
-    } else if (type == KST_API_PATCH_APPLY && !kst_httpd_query(ask->http, "fieldManager")) {
-        kst_auto_json struct kst_json *causes = kst_json_array();
-        kst_cause_add(causes, "FieldValueRequired", "fieldManager",
-                      "Required value: is required for apply patch");
-        status = kst_status_failure(422, "Invalid",
-                                    "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: "
-                                    "Required value: is required for apply patch");
-        kst_json_set(status, "details",
-                     kst_json_make("{'group':'meta.k8s.io','kind':'PatchOptions','causes':%J}",
-                                   causes));
     } else {
+        status = kst_options_check_patch(ask, type);
+    }
+    if (!status) {
         body = kst_ask_body(ask, &status);
         if (!body && kst_status_code(status) == 400) {
             kst_json_free(status);
@@ -167,51 +175,12 @@ static void patch(struct kst_ask *ask, struct kst_api_call *call)
 
 /* ---- deleting ---- */
 
-/* From the body, else the query. `body` keeps the texts. */
-static struct kst_json *delete_options(struct kst_ask *ask, struct kst_json **body,
-                                       struct kst_api_delete *options, bool *dry_run)
-{
-    struct kst_json *status = NULL;
-    long long grace = 0;
-    *options = (struct kst_api_delete){.grace_seconds = -1};
-    options->propagation = kst_httpd_query(ask->http, "propagationPolicy");
-    const char *seconds = kst_httpd_query(ask->http, "gracePeriodSeconds");
-    if (seconds && kst_parse_int(seconds, &grace) && grace >= 0)
-        options->grace_seconds = grace;
-    const char *orphan = kst_httpd_query(ask->http, "orphanDependents");
-    if (orphan && !options->propagation)
-        options->propagation = is(orphan, "true") ? "Orphan" : "Background";
-    if (kst_httpd_body(ask->http).len > 0) {
-        *body = kst_ask_body(ask, &status);
-        if (status)
-            return status;
-        const struct kst_json *b = *body;
-        if (kst_json_path_str(b, "propagationPolicy"))
-            options->propagation = kst_json_path_str(b, "propagationPolicy");
-        else if (kst_json_get(b, "orphanDependents"))
-            options->propagation = kst_json_path_true(b, "orphanDependents") ? "Orphan"
-                                                                             : "Background";
-        options->grace_seconds = kst_json_path_int(b, "gracePeriodSeconds", options->grace_seconds);
-        options->uid = kst_json_path_str(b, "preconditions.uid");
-        options->version = kst_json_path_str(b, "preconditions.resourceVersion");
-        *dry_run = *dry_run || kst_api_list_has(kst_json_get(b, "dryRun"), "All");
-    }
-    const char *p = options->propagation;
-    if (p && !is(p, "Orphan") && !is(p, "Background") && !is(p, "Foreground"))
-        return kst_status_failure(422, "Invalid",
-                                  "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: "
-                                  "Invalid value: \"%s\": must be one of [Foreground Background "
-                                  "Orphan]",
-                                  p);
-    return NULL;
-}
-
 static void delete_one(struct kst_ask *ask, struct kst_api_call *call)
 {
     struct kst_api_delete options;
     kst_auto_json struct kst_json *body = NULL;
     struct kst_json *object = NULL;
-    struct kst_json *status = delete_options(ask, &body, &options, &call->dry_run);
+    struct kst_json *status = kst_options_delete(ask, &body, &options, &call->dry_run);
     if (!status)
         status = kst_api_delete(ask->server->api, call, &options, &object);
     answer(ask, 200, status, object);
@@ -224,7 +193,7 @@ static void delete_many(struct kst_ask *ask, struct kst_api_call *call)
     struct kst_object **objects = NULL;
     size_t count = 0;
     kst_auto_json struct kst_json *body = NULL;
-    struct kst_json *status = delete_options(ask, &body, &options, &call->dry_run);
+    struct kst_json *status = kst_options_delete(ask, &body, &options, &call->dry_run);
     if (!status)
         status = kst_select_init(&select, ask->resource, ask->ns,
                                  kst_httpd_query(ask->http, "labelSelector"),
@@ -233,28 +202,24 @@ static void delete_many(struct kst_ask *ask, struct kst_api_call *call)
         kst_ask_status(ask, status);
         return;
     }
-    struct kst_store *store = kst_api_store(ask->server->api);
-    kst_bucket_snapshot(ask->resource->bucket, kst_store_version(store), &objects, &count);
-    kst_auto_json struct kst_json *list = kst_json_make(
-        "{'kind':%s,'apiVersion':%s,'metadata':{},'items':[]}", ask->resource->list_kind,
-        ask->resource->api_version);
+    int64_t version = kst_store_version(kst_api_store(ask->server->api));
+    kst_bucket_snapshot(ask->resource->bucket, version, &objects, &count);
+    size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!kst_select_has(&select, objects[i]))
+        if (!kst_select_has(&select, objects[i])) {
+            kst_object_unref(objects[i]);
             continue;
+        }
         struct kst_api_call one = *call;
         one.ns = objects[i]->ns;
         one.name = objects[i]->name;
         kst_json_free(kst_api_delete(ask->server->api, &one, &options, NULL));
-        const struct kst_object *left = kst_bucket_get(ask->resource->bucket, objects[i]->ns,
-                                                       objects[i]->name);
-        kst_json_push(kst_json_mut(list, "items"),
-                      kst_api_show(ask->resource, left ? left : objects[i]));
+        objects[kept++] = objects[i];
     }
-    kst_auto_free char *version = kst_asprintf("%lld", (long long)kst_store_version(store));
-    kst_json_set_str(kst_json_mut(list, "metadata"), "resourceVersion", version);
-    kst_objects_free(objects, count);
+    /* Told as they were before. */
+    kst_serve_objects(ask, version, objects, kept);
+    kst_objects_free(objects, kept);
     kst_select_release(&select);
-    kst_ask_json(ask, 200, list);
 }
 
 /* ---- dispatch ---- */
@@ -290,13 +255,10 @@ void kst_serve_verbs(struct kst_ask *ask)
         kst_ask_status(ask, kst_status_no_method());
         return;
     }
-    const char *dry_run = kst_httpd_query(ask->http, "dryRun");
-    if (dry_run && *dry_run && !is(dry_run, "All")) {
-        kst_ask_status(ask, kst_status_failure(422, "Invalid",
-                                               "CreateOptions.meta.k8s.io \"\" is invalid: "
-                                               "dryRun: Unsupported value: []string{\"%s\"}: "
-                                               "supported values: \"All\"",
-                                               dry_run));
+    bool dry_run = false;
+    struct kst_json *refused = kst_options_dry_run(ask, &dry_run);
+    if (refused) {
+        kst_ask_status(ask, refused);
         return;
     }
     bool namespaced = flags & KST_RES_NAMESPACED;
@@ -305,7 +267,8 @@ void kst_serve_verbs(struct kst_ask *ask)
                                 .name = *ask->name ? ask->name : NULL,
                                 .subresource = *sub ? sub : NULL,
                                 .manager = kst_ask_manager(ask, manager, sizeof(manager)),
-                                .dry_run = dry_run && *dry_run};
+                                .user = &ask->user,
+                                .dry_run = dry_run};
     if (is(ask->verb, "get"))
         get(ask, &call);
     else if (is(ask->verb, "create"))

@@ -17,6 +17,7 @@
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
 #include "sandbox/ask.h"
+#include "sandbox/fields.h"
 #include "sandbox/httpd.h"
 #include "sandbox/registry.h"
 #include "sandbox/select.h"
@@ -91,6 +92,13 @@ static int send_bookmark(struct watch *self)
     kst_auto_json struct kst_json *object = kst_json_make(
         "{'kind':%s,'apiVersion':%s,'metadata':{'resourceVersion':%s,'creationTimestamp':null}}",
         resource->kind, resource->api_version, version);
+    /* It is an empty object of its kind, which says more than nothing in the API's own types. */
+    const char *zero = resource->flags & KST_RES_CUSTOM
+                           ? NULL
+                           : kst_fields_zero(resource->group, resource->kind);
+    kst_auto_json struct kst_json *fields = zero ? kst_json_make(zero) : NULL;
+    for (const struct kst_json *f = kst_json_first(fields); f; f = kst_json_next(f))
+        kst_json_set(object, kst_json_key(f), kst_json_dup(f));
     self->bookmark_ms = kst_now_ms() + BOOKMARK_MS;
     return send(self, "BOOKMARK", object);
 }
@@ -178,9 +186,7 @@ static struct kst_json *begin_at(struct watch *self, bool *from_state)
     if (*from_state)
         return NULL;
     if (!kst_parse_int(version, &asked) || asked < 0)
-        return kst_status_internal("resourceVersion: Invalid value: \"%s\": strconv.ParseUint: "
-                                   "parsing \"%s\": invalid syntax",
-                                   version, version);
+        return kst_status_bad_version(version);
     self->version = asked;
     return NULL;
 }

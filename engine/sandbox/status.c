@@ -2,6 +2,7 @@
 #include "sandbox/status.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -111,23 +112,45 @@ struct kst_json *kst_status_modified(const struct kst_resource *resource, const 
                                "latest version and try again");
 }
 
+/* Each cause once: the message does not repeat what the details do. */
+static struct kst_json *distinct(const struct kst_json *causes)
+{
+    struct kst_json *list = kst_json_array();
+    for (const struct kst_json *c = kst_json_first(causes); c; c = kst_json_next(c)) {
+        const struct kst_json *seen = kst_json_first(list);
+        while (seen && !kst_json_equal(seen, c))
+            seen = kst_json_next(seen);
+        if (!seen)
+            kst_json_push(list, kst_json_dup(c));
+    }
+    return list;
+}
+
 struct kst_json *kst_status_invalid(const struct kst_resource *resource, const char *name,
                                     const struct kst_json *causes)
 {
     assert(kst_json_len(causes) > 0);
     kst_auto_free char *what = qualified(resource->kind, resource->group);
     kst_auto_buf text = KST_BUF_INIT(MAX_MESSAGE_BYTES);
-    bool many = kst_json_len(causes) > 1;
+    kst_auto_json struct kst_json *told = distinct(causes);
+    bool many = kst_json_len(told) > 1;
     kst_buf_addf(&text, "%s \"%s\" is invalid: %s", what, name ? name : "", many ? "[" : "");
-    for (const struct kst_json *c = kst_json_first(causes); c; c = kst_json_next(c)) {
+    for (const struct kst_json *c = kst_json_first(told); c; c = kst_json_next(c)) {
         const char *field = kst_json_path_str(c, "field");
-        kst_buf_addf(&text, "%s%s%s%s", c == kst_json_first(causes) ? "" : ", ", field ? field : "",
+        kst_buf_addf(&text, "%s%s%s%s", c == kst_json_first(told) ? "" : ", ", field ? field : "",
                      field && *field ? ": " : "", kst_json_path_str(c, "message"));
     }
     kst_buf_adds(&text, many ? "]" : "");
     struct kst_json *details = details_of(resource, name, resource->kind);
     kst_json_set(details, "causes", kst_json_dup(causes));
     return make(422, "Invalid", text.data, details);
+}
+
+struct kst_json *kst_status_invalid_kind(const char *group, const char *kind,
+                                         const struct kst_json *causes)
+{
+    const struct kst_resource nothing = {.group = group, .kind = kind};
+    return kst_status_invalid(&nothing, NULL, causes);
 }
 
 struct kst_json *kst_status_forbidden(const struct kst_resource *resource, const char *name,
@@ -163,6 +186,25 @@ struct kst_json *kst_status_expired(const char *format, ...)
 {
     TEXT(message);
     return make(410, "Expired", message, NULL);
+}
+
+struct kst_json *kst_status_bad_version(const char *version)
+{
+    return kst_status_internal("resourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing "
+                               "\"%s\": invalid syntax",
+                               version, version);
+}
+
+struct kst_json *kst_status_future_version(int64_t asked, int64_t have)
+{
+    struct kst_json *status = kst_status_failure(504, "Timeout",
+                                                 "Timeout: Too large resource version: %" PRId64
+                                                 ", current: %" PRId64,
+                                                 asked, have);
+    kst_json_set(status, "details",
+                 kst_json_make("{'causes':[{'reason':'ResourceVersionTooLarge','message':"
+                               "'Too large resource version'}],'retryAfterSeconds':1}"));
+    return status;
 }
 
 struct kst_json *kst_status_internal(const char *format, ...)

@@ -7,6 +7,8 @@
 #ifndef KST_SANDBOX_STATUS_H
 #define KST_SANDBOX_STATUS_H
 
+#include <stdint.h>
+
 struct kst_json;
 struct kst_resource;
 
@@ -28,6 +30,9 @@ struct kst_json *kst_status_modified(const struct kst_resource *resource, const 
 /* 422, from a list of causes (borrowed), which must not be empty. */
 struct kst_json *kst_status_invalid(const struct kst_resource *resource, const char *name,
                                     const struct kst_json *causes);
+/* 422 of an object that is no resource ("DeleteOptions" of "meta.k8s.io"). */
+struct kst_json *kst_status_invalid_kind(const char *group, const char *kind,
+                                         const struct kst_json *causes);
 /* 403, `why` after "pods \"x\" is forbidden: ". */
 struct kst_json *kst_status_forbidden(const struct kst_resource *resource, const char *name,
                                       const char *format, ...)
@@ -37,6 +42,10 @@ struct kst_json *kst_status_no_resource(void);
 struct kst_json *kst_status_no_method(void);
 struct kst_json *kst_status_unauthorized(void);
 struct kst_json *kst_status_expired(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* 500 for a resourceVersion that is no number. */
+struct kst_json *kst_status_bad_version(const char *version);
+/* 504 for a version that is not there yet. */
+struct kst_json *kst_status_future_version(int64_t asked, int64_t have);
 /* 500, with the words alone. */
 struct kst_json *kst_status_internal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Success with the details of an object that was deleted. */
