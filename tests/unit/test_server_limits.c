@@ -192,7 +192,7 @@ static void ask_oddly(struct cluster *self)
         {"POST", ACCOUNTS "/default/token",
          "{\"apiVersion\":\"authentication.k8s.io/v1\",\"kind\":\"TokenRequest\",\"spec\":"
          "{\"expirationSeconds\":9223372036854775807}}",
-         201, "expirationTimestamp"},
+         422, "larger than 2^32 seconds"},
         {"POST", "/api/v1/namespaces/default/pods",
          "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"},\"spec\":"
          "{\"nodeName\":\"sandbox\",\"terminationGracePeriodSeconds\":9223372036854775807,"
