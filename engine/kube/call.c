@@ -12,8 +12,6 @@
 
 enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 5000 };
 
-static const char user_agent[] = "User-Agent: kassette/" KST_VERSION;
-
 static void free_secret(char *text)
 {
     if (text)
@@ -48,7 +46,7 @@ static void fill(struct kst_kube *self, struct kst_kube_call *call, const char *
     memset(call, 0, sizeof(*call));
     size_t own = count(headers), auth_count = count(auth->headers), n = 0;
     call->headers = kst_calloc(own + auth_count + 2, sizeof(*call->headers));
-    call->headers[n++] = kst_strdup(user_agent);
+    call->headers[n++] = kst_asprintf("User-Agent: %s/%s", self->root->agent, KST_VERSION);
     for (size_t i = 0; i < own; i++)
         call->headers[n++] = kst_strdup(headers[i]);
     for (size_t i = 0; i < auth_count; i++)

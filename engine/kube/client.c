@@ -23,6 +23,7 @@ struct kst_kube *kst_kube_new(struct kst_loop *loop, struct kst_kube_config *con
     self->config = config;
     self->root = self;
     self->patience_ms = PATIENCE_MS;
+    self->agent = "kassette";
     return self;
 }
 
@@ -67,6 +68,11 @@ struct kst_kube *kst_kube_root(struct kst_kube *self)
 void kst_kube_set_patience_ms(struct kst_kube *self, int64_t patience_ms)
 {
     self->patience_ms = patience_ms;
+}
+
+void kst_kube_set_agent(struct kst_kube *self, const char *agent)
+{
+    self->root->agent = agent;
 }
 
 void kst_kube_set_trace(struct kst_kube *self,

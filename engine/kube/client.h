@@ -46,6 +46,9 @@ void kst_kube_set_trace(struct kst_kube *self,
                         void (*trace)(void *arg, const char *method, const char *path, long status,
                                       int64_t took_us),
                         void *arg);
+/* How it calls itself in its requests' User-Agent, before the version; "kassette" unless set. The
+ * text is borrowed for the client's life; forks have it too. */
+void kst_kube_set_agent(struct kst_kube *self, const char *agent);
 /* A guard of this client (not of its forks), called before each request that changes something;
  * what it returns (negative, with *err) is the request's result and nothing is sent. The run's
  * lease fences its writes with it. NULL takes it away. Execs are not guarded, so that
