@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox/container.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -51,6 +52,7 @@ struct kst_container {
     struct watched process;
     struct kst_container_log *log;
     struct kst_container_process *processes;
+    struct kst_container_held held;
 };
 
 struct kst_container_process {
@@ -388,10 +390,23 @@ int kst_container_stop(struct kst_container *self, int64_t grace_ms, struct kst_
     return 0;
 }
 
+void kst_container_hold(struct kst_container *self)
+{
+    if (!self->group->refused)
+        kst_container_held_stop(&self->held, self->process.pid);
+}
+
+void kst_container_go_on(struct kst_container *self)
+{
+    if (!self->group->refused)
+        kst_container_held_go_on(&self->held, self->process.pid);
+}
+
 void kst_container_free(struct kst_container *self)
 {
     if (!self)
         return;
+    assert(self->held.holds == 0);
     kst_container_kill(self);
     while (self->processes) {
         struct kst_container_process *process = self->processes;

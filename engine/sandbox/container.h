@@ -90,6 +90,12 @@ void kst_container_kill(struct kst_container *self);
  * that were not freed yet have ended then. NULL is allowed. */
 void kst_container_free(struct kst_container *self);
 
+/* All its processes stand still until they are let go, nested: whoever writes to a volume is held
+ * while it is copied. Yields until they stand, for at most two seconds. A plain process has no
+ * volumes and is not held. The container may not be freed before it goes on. */
+void kst_container_hold(struct kst_container *self);
+void kst_container_go_on(struct kst_container *self);
+
 /* A command inside the running container: the same mounts, namespaces, user, environment and
  * working directory. */
 struct kst_container_exec {

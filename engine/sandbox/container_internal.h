@@ -64,6 +64,18 @@ struct kst_container_plan {
     int report_fd; /* set by kst_container_spawn() */
 };
 
+/* The processes of a container that were stopped to be held. */
+struct kst_container_held {
+    pid_t *pids;
+    size_t count;
+    unsigned holds;
+};
+
+/* container_hold.c: stops all in the PID namespace of `init` (yields until they stand, for at most
+ * two seconds), and lets those that it stopped go on; nested. */
+void kst_container_held_stop(struct kst_container_held *self, pid_t init);
+void kst_container_held_go_on(struct kst_container_held *self, pid_t init);
+
 /* What came of it. */
 struct kst_container_spawned {
     pid_t pid; /* child of the engine, not reaped; -1 for a socket */

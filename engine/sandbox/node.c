@@ -59,6 +59,8 @@ static void on_change(void *arg, struct kst_bucket *bucket, const struct kst_cha
 /* Frees the Pods whose fibers have ended. */
 static void sweep(struct kst_node *self)
 {
+    if (self->holding)
+        return;
     for (struct kst_pod **at = &self->pods; *at;) {
         struct kst_pod *pod = *at;
         if (!pod->fiber || !kst_fiber_ended(pod->fiber)) {
@@ -112,6 +114,7 @@ void kst_node_free(struct kst_node *self)
     kst_fiber_join(self->keeper, NULL);
     kst_store_unlisten(kst_api_store(self->api), on_change, self);
     kst_cond_release(&self->changed);
+    kst_cond_release(&self->released);
     free(self->dir);
     free(self->api_host);
     free(self);

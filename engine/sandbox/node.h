@@ -32,7 +32,8 @@ void kst_node_free(struct kst_node *self);
 void kst_node_log(void *arg, struct kst_httpd_request *request, const struct kst_object *pod);
 void kst_node_exec(void *arg, struct kst_httpd_request *request, const struct kst_object *pod);
 
-/* The processes that use a volume stand still, and go on: for cuts that are not atomic. */
+/* The processes that use a volume stand still, and go on: for cuts that are not atomic. Nested; the
+ * first yields until they stand. What would start meanwhile, a container or an exec, waits. */
 void kst_node_hold(void *arg, const char *volume_path);
 void kst_node_release(void *arg, const char *volume_path);
 

@@ -183,9 +183,11 @@ static void run(struct kst_pod_container *container, struct kst_httpd_request *r
                                             .out = streams.out,
                                             .errors = streams.errors && !streams.tty,
                                             .tty = streams.tty};
-    int rc = container->process
-                 ? kst_container_exec_start(container->process, &exec, &session.process, &err)
-                 : kst_err_set(&err, KST_E_CLOSED, "container %s is not running", container->name);
+    int rc = kst_pod_await_release(container->pod, &err);
+    if (rc == 0 && container->process)
+        rc = kst_container_exec_start(container->process, &exec, &session.process, &err);
+    else if (rc == 0)
+        rc = kst_err_set(&err, KST_E_CLOSED, "container %s is not running", container->name);
     if (rc < 0) {
         kst_auto_json struct kst_json *status = kst_remote_status(0, kst_err_message(err));
         kst_remote_finish(session.remote, status, NULL);

@@ -24,7 +24,10 @@ struct kst_node {
     struct kst_pod *pods;
     unsigned addresses; /* given so far */
     bool stopping;
-    struct kst_cond changed; /* a Pod has ended */
+    struct kst_cond changed;    /* a Pod has ended */
+    struct kst_node_held *held; /* volumes that are being copied */
+    unsigned holding;           /* who is going through the Pods, and yields */
+    struct kst_cond released;
     struct kst_fiber *keeper;
 };
 
@@ -45,7 +48,8 @@ struct kst_pod_container {
     struct kst_pod_state state, last;
     struct kst_container *process; /* NULL unless it runs */
     struct kst_fiber *fiber, *probes;
-    unsigned users; /* execs that use the process */
+    unsigned users; /* execs that use the process, and what holds it */
+    unsigned held;
     struct kst_cond unused;
 };
 
@@ -83,6 +87,10 @@ int kst_pod_make_volumes(struct kst_pod *self, struct kst_err **err);
 /* The mounts of a container; `count` of them are filled in. Paths are borrowed from the Pod. */
 int kst_pod_mounts(struct kst_pod *self, const struct kst_json *container,
                    struct kst_container_mount *mounts, size_t *count, struct kst_err **err);
+
+/* node_hold.c: yields while a volume of the Pod is being copied: nothing may begin to write then.
+ * KST_E_CANCELLED. */
+int kst_pod_await_release(const struct kst_pod *self, struct kst_err **err);
 
 /* node_spec.c: starts a container's process. KST_E_NOT_FOUND: no such image or program. */
 int kst_pod_container_start(struct kst_pod_container *self, struct kst_err **err);

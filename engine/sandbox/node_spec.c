@@ -286,6 +286,9 @@ int kst_pod_container_start(struct kst_pod_container *self, struct kst_err **err
                            "the image %s has no command, and the container "
                            "gives none",
                            kst_api_text(self->spec, "image"));
+    rc = kst_pod_await_release(pod, err);
+    if (rc < 0)
+        return rc;
     kst_auto_free char *log = kst_pod_log_path(self, self->restarts);
     const char *dir = kst_json_path_str(self->spec, "workingDir");
     const struct kst_container_spec spec = {
