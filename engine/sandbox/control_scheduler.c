@@ -13,7 +13,28 @@
 static const char manager[] = "kube-scheduler";
 static const char component[] = "default-scheduler";
 
-/* Why the Pod cannot be run yet; NULL where it can. The caller frees it. */
+/* Whether the claim's volume is made for the node that its first Pod gets: then the node is told to
+ * the storage, as kube-scheduler does. */
+static bool choose_node(struct kst_api *api, const struct kst_object *claim, const char *node)
+{
+    static const char key[] = "volume.kubernetes.io/selected-node";
+    const struct kst_object *class = kst_api_find(api, "storage.k8s.io/storageclasses", "",
+                                                  kst_api_text(claim->json,
+                                                               "spec.storageClassName"));
+    if (!class ||
+        strcmp(kst_api_text(class->json, "volumeBindingMode"), "WaitForFirstConsumer") != 0)
+        return false;
+    if (kst_json_get(kst_json_path(claim->json, "metadata.annotations"), key))
+        return true;
+    struct kst_json *changed = kst_json_dup(claim->json);
+    kst_json_set_str(kst_json_ensure_object(kst_json_mut(changed, "metadata"), "annotations"), key,
+                     node);
+    kst_control_update(api, "/persistentvolumeclaims", claim, manager, changed);
+    return true;
+}
+
+/* Why the Pod cannot be run yet; "" where a volume of it is being made, NULL where it can. The
+ * caller frees it. */
 static char *why_not(struct kst_api *api, const struct kst_object *pod,
                      const struct kst_object *node)
 {
@@ -30,9 +51,12 @@ static char *why_not(struct kst_api *api, const struct kst_object *pod,
             return kst_asprintf("persistentvolumeclaim \"%s\" not found", name);
         if (kst_api_is_deleting(claim->json))
             return kst_asprintf("persistentvolumeclaim \"%s\" is being deleted", name);
-        if (strcmp(kst_api_text(claim->json, "status.phase"), "Bound") != 0)
-            return kst_strdup("0/1 nodes are available: 1 pod has unbound immediate "
-                              "PersistentVolumeClaims.");
+        if (strcmp(kst_api_text(claim->json, "status.phase"), "Bound") == 0)
+            continue;
+        if (choose_node(api, claim, node->name))
+            return kst_strdup("");
+        return kst_strdup("0/1 nodes are available: 1 pod has unbound immediate "
+                          "PersistentVolumeClaims.");
     }
     if (wanted && !kst_json_has_all(labels, wanted))
         return kst_strdup("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity.");
@@ -90,9 +114,9 @@ static int64_t reconcile(const struct kst_control *control)
             (*scheduler && strcmp(scheduler, "default-scheduler") != 0))
             continue;
         kst_auto_free char *why = why_not(control->api, pod, nodes.objects[0]);
-        if (why)
+        if (why && *why)
             set_condition(control->api, pod, why);
-        else
+        else if (!why)
             bind(control->api, pod, nodes.objects[0]->name);
     }
     kst_control_list_release(&pods);
