@@ -24,7 +24,7 @@
 struct wishes {
     struct kst_list load;
     const char *port, *dir, *images, *faults;
-    bool plain, trace;
+    bool plain, bare, trace;
 };
 
 static void trace(void *arg, const struct kst_server_look *look, int code, double ms)
@@ -96,12 +96,13 @@ static void absence_stop(struct absence *self, struct kst_loop *loop)
 }
 
 /* The command's own end is ours. */
-static int run_command(struct kst_cmd *cmd, const char *kubeconfig, char *const *argv, int *status,
-                       struct kst_err **err)
+static int run_command(struct kst_cmd *cmd, const struct kst_sandbox *sandbox, char *const *argv,
+                       int *status, struct kst_err **err)
 {
-    kst_auto_free char *variable = kst_asprintf("KUBECONFIG=%s", kubeconfig);
+    kst_auto_free char *kubeconfig = kst_asprintf("KUBECONFIG=%s", kst_sandbox_kubeconfig(sandbox));
+    kst_auto_free char *dir = kst_asprintf("KASSETTE_SANDBOX=%s", kst_sandbox_dir(sandbox));
     kst_auto_free char *pid = kst_asprintf("KASSETTE_SANDBOX_PID=%ld", (long)getpid());
-    const char *const env[] = {variable, pid, NULL};
+    const char *const env[] = {kubeconfig, dir, pid, NULL};
     const struct kst_child_request request = {
         .argv = (const char *const *)argv, .env_add = env, .foreground = true};
     return kst_child_run(cmd->loop, &request, NULL, NULL, status, err);
@@ -136,8 +137,10 @@ static int load_all(struct kst_api *api, const struct kst_list *files, struct ks
 static int serve(struct kst_cmd *cmd, const struct wishes *wishes, int *status,
                  struct kst_err **err)
 {
-    struct kst_sandbox_options options = {
-        .dir = wishes->dir, .images = wishes->images, .server = {.tls = !wishes->plain}};
+    struct kst_sandbox_options options = {.dir = wishes->dir,
+                                          .images = wishes->images,
+                                          .bare = wishes->bare,
+                                          .server = {.tls = !wishes->plain}};
     struct kst_faults *faults = NULL;
     struct kst_sandbox *sandbox = NULL;
     struct absence absence = {0};
@@ -158,9 +161,8 @@ static int serve(struct kst_cmd *cmd, const struct wishes *wishes, int *status,
     if (rc == 0)
         rc = load_all(kst_sandbox_api(sandbox), &wishes->load, err);
     if (rc == 0)
-        rc = cmd->args[0]
-                 ? run_command(cmd, kst_sandbox_kubeconfig(sandbox), cmd->args, status, err)
-                 : wait_for_ever(sandbox, err);
+        rc = cmd->args[0] ? run_command(cmd, sandbox, cmd->args, status, err)
+                          : wait_for_ever(sandbox, err);
     kst_shield_begin();
     absence_stop(&absence, cmd->loop);
     kst_sandbox_free(sandbox);
@@ -178,6 +180,8 @@ int kst_cmd_sandbox(struct kst_cmd *cmd, struct kst_err **err)
         {0, "port", "N", KST_OPTION_STRING, &wishes.port, "the port on 127.0.0.1 (default: any)"},
         {0, "plain", NULL, KST_OPTION_FLAG, &wishes.plain,
          "serve HTTP, without TLS: whoever reaches the port may do everything"},
+        {0, "bare", NULL, KST_OPTION_FLAG, &wishes.bare,
+         "without storage, snapshots and Kassette's own resources"},
         {0, "dir", "DIR", KST_OPTION_STRING, &wishes.dir,
          "where volumes, logs and the kubeconfig lie (default: a new one that is removed)"},
         {0, "images", "FILE", KST_OPTION_STRING, &wishes.images,

@@ -37,6 +37,7 @@ struct found {
 /* What changes as images are found. */
 struct cache {
     struct found *first;
+    char *base;   /* where the folder is to be; NULL: $TMPDIR */
     char *folder; /* of built-in files that were written out */
 };
 
@@ -87,6 +88,12 @@ static int folder_of(const char *path, char **out, struct kst_err **err)
     *strrchr(real, '/') = '\0';
     *out = real;
     return 0;
+}
+
+void kst_images_set_base(struct kst_images *self, const char *dir)
+{
+    free(self->cache->base);
+    self->cache->base = kst_strdup(dir);
 }
 
 int kst_images_load(struct kst_images *self, const char *path, struct kst_err **err)
@@ -208,7 +215,7 @@ static const char **make_list(const struct kst_json *list, const char *first)
 
 static int make_folder(struct cache *self, struct kst_err **err)
 {
-    const char *base = getenv("TMPDIR");
+    const char *base = self->base ? self->base : getenv("TMPDIR");
     char *folder = kst_asprintf("%s/kassette-images.XXXXXX", base && *base ? base : "/tmp");
     if (!mkdtemp(folder)) {
         int rc = kst_err_set(err, KST_E_IO, "make the folder %s: %s", folder, strerror(errno));
@@ -405,6 +412,7 @@ void kst_images_free(struct kst_images *self)
     if (self->cache->folder)
         remove_folder(self->cache->folder);
     free(self->cache->folder);
+    free(self->cache->base);
     free(self->cache);
     free(self);
 }

@@ -47,6 +47,8 @@ struct kst_image {
 
 /* The built-in ones. */
 int kst_images_new(struct kst_images **out, struct kst_err **err);
+/* Where their private folder is to be made; in the directory for temporary files otherwise. */
+void kst_images_set_base(struct kst_images *self, const char *dir);
 /* Adds those of a file, which count before all that were there. KST_E_USAGE with the file and the
  * place of a mistake (then nothing is added); KST_E_NOT_FOUND and KST_E_IO for the file itself. */
 int kst_images_load(struct kst_images *self, const char *path, struct kst_err **err);

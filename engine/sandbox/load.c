@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/yaml.h"
+#include "lua/embedded.h"
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
 #include "sandbox/registry.h"
@@ -103,16 +104,21 @@ int kst_load_documents(struct kst_api *api, const struct kst_json *documents, co
     return 0;
 }
 
+static int load_text(struct kst_api *api, const char *text, size_t len, const char *source,
+                     size_t *count, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *documents = NULL;
+    int rc = kst_yaml_parse_all(text, len, &documents, err);
+    if (rc < 0)
+        return kst_err_wrap(err, rc, "%s", source);
+    return kst_load_documents(api, documents, source, count, err);
+}
+
 static int load_file(struct kst_api *api, const char *path, size_t *count, struct kst_err **err)
 {
     kst_auto_buf text = KST_BUF_INIT(FILE_BYTES);
-    kst_auto_json struct kst_json *documents = NULL;
     int rc = kst_buf_read_file(&text, path, err);
-    if (rc == 0) {
-        rc = kst_yaml_parse_all(text.data, text.len, &documents, err);
-        kst_err_wrap(err, rc, "%s", path);
-    }
-    return rc < 0 ? rc : kst_load_documents(api, documents, path, count, err);
+    return rc < 0 ? rc : load_text(api, text.data, text.len, path, count, err);
 }
 
 static int is_manifest(const struct dirent *entry)
@@ -139,5 +145,18 @@ int kst_load_path(struct kst_api *api, const char *path, size_t *count, struct k
         free(entries[i]);
     }
     free(entries);
+    return rc;
+}
+
+/* They are sorted by path, which puts definitions before what they define. */
+int kst_load_builtin(struct kst_api *api, struct kst_err **err)
+{
+    size_t count = 0;
+    int rc = 0;
+    for (size_t i = 0; i < kst_embedded_count && rc == 0; i++) {
+        const struct kst_embedded_file *file = &kst_embedded[i];
+        if (kst_str_has_suffix(kst_str_of(file->path), ".yaml"))
+            rc = load_text(api, (const char *)file->data, file->size, file->path, &count, err);
+    }
     return rc;
 }

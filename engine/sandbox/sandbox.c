@@ -6,18 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "kube/client.h"
+#include "kube/config.h"
 #include "loop/loop.h"
 #include "sandbox/api.h"
 #include "sandbox/bootstrap.h"
 #include "sandbox/controller.h"
+#include "sandbox/csi.h"
 #include "sandbox/image.h"
+#include "sandbox/load.h"
 #include "sandbox/node.h"
-#include "sandbox/storage.h"
+#include "sandbox/place.h"
 #include "sandbox/store.h"
 
 struct kst_sandbox {
@@ -26,31 +29,17 @@ struct kst_sandbox {
     struct kst_controllers *controllers;
     struct kst_images *images;
     struct kst_node *node;
-    char *dir, *kubeconfig;
-    bool own_dir;
+    struct kst_place *place;
+    struct kst_kube_config *config; /* of the storage's client */
+    struct kst_kube *kube;
+    struct kst_csi *csi;
+    char *kubeconfig;
 };
-
-static int make_dir(struct kst_sandbox *self, const char *dir, struct kst_err **err)
-{
-    char template[] = "/tmp/kassette-sandbox-XXXXXX";
-    if (!dir) {
-        if (!mkdtemp(template))
-            return kst_err_set(err, KST_E_IO, "a directory in /tmp cannot be made: %s",
-                               strerror(errno));
-        self->dir = kst_strdup(template);
-        self->own_dir = true;
-        return 0;
-    }
-    self->dir = kst_strdup(dir);
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-        return kst_err_set(err, KST_E_IO, "directory %s cannot be made: %s", dir, strerror(errno));
-    return 0;
-}
 
 /* It holds a token: for its owner alone. */
 static int write_kubeconfig(struct kst_sandbox *self, struct kst_err **err)
 {
-    self->kubeconfig = kst_asprintf("%s/kubeconfig", self->dir);
+    self->kubeconfig = kst_asprintf("%s/kubeconfig", kst_place_path(self->place));
     kst_auto_free char *text = kst_server_kubeconfig(self->server);
     int fd = open(self->kubeconfig, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     ssize_t wrote = fd >= 0 ? write(fd, text, strlen(text)) : -1;
@@ -77,14 +66,38 @@ static int start_node(struct kst_loop *loop, struct kst_sandbox *self,
                       const struct kst_sandbox_options *options, struct kst_err **err)
 {
     int rc = kst_images_new(&self->images, err);
+    if (rc == 0)
+        kst_images_set_base(self->images, kst_place_path(self->place));
     if (rc == 0 && options->images)
         rc = kst_images_load(self->images, options->images, err);
     const struct kst_node_options node = {.api = self->api,
                                           .images = self->images,
-                                          .dir = self->dir,
+                                          .dir = kst_place_path(self->place),
                                           .api_host = "127.0.0.1",
                                           .api_port = kst_server_port(self->server)};
     return rc < 0 ? rc : kst_node_new(loop, &node, &self->node, err);
+}
+
+/* The storage asks the server as every other client does. */
+static int start_storage(struct kst_loop *loop, struct kst_sandbox *self, struct kst_err **err)
+{
+    const struct kst_kube_config_options options = {.kubeconfig = self->kubeconfig};
+    int rc = kst_kube_config_load(&options, &self->config, err);
+    if (rc < 0)
+        return rc;
+    self->kube = kst_kube_new(loop, self->config);
+    kst_kube_set_agent(self->kube, "dircsi");
+    kst_auto_free char *log = kst_asprintf("%s/cuts.log", kst_place_path(self->place));
+    const struct kst_csi_options storage = {
+        .kube = self->kube,
+        .volumes = kst_place_volumes(self->place),
+        .cuts_log = log,
+        .quiet = true,
+        .hold = self->node ? kst_node_hold : NULL,
+        .release = self->node ? kst_node_release : NULL,
+        .arg = self->node,
+    };
+    return kst_csi_new(&storage, &self->csi, err);
 }
 
 static int start(struct kst_loop *loop, struct kst_sandbox *self,
@@ -102,9 +115,13 @@ static int start(struct kst_loop *loop, struct kst_sandbox *self,
     if (rc < 0)
         return rc;
     kst_bootstrap(self->api);
-    kst_store_compact(kst_api_store(self->api)); /* what it made was always there */
+    if (!options->bare)
+        rc = kst_load_builtin(self->api, err);
+    kst_store_compact(kst_api_store(self->api)); /* what was made was always there */
     self->controllers = kst_controllers_start(loop, self->api, self->server);
-    return options->no_node ? 0 : start_node(loop, self, options, err);
+    if (rc == 0 && !options->no_node)
+        rc = start_node(loop, self, options, err);
+    return rc < 0 || options->bare ? rc : start_storage(loop, self, err);
 }
 
 int kst_sandbox_new(struct kst_loop *loop, const struct kst_sandbox_options *options,
@@ -112,7 +129,7 @@ int kst_sandbox_new(struct kst_loop *loop, const struct kst_sandbox_options *opt
 {
     struct kst_sandbox *self = kst_calloc(1, sizeof(*self));
     self->api = kst_api_new();
-    int rc = make_dir(self, options->dir, err);
+    int rc = kst_place_new(options->dir, &self->place, err);
     if (rc == 0)
         rc = start(loop, self, options, err);
     if (rc < 0) {
@@ -127,6 +144,9 @@ void kst_sandbox_free(struct kst_sandbox *self)
 {
     if (!self)
         return;
+    kst_csi_free(self->csi);
+    kst_kube_free(self->kube);
+    kst_kube_config_free(self->config);
     kst_controllers_stop(self->controllers); /* nothing takes the place of a Pod that ends */
     kst_node_free(self->node);
     if (self->server)
@@ -136,10 +156,8 @@ void kst_sandbox_free(struct kst_sandbox *self)
     kst_api_free(self->api);
     if (self->kubeconfig)
         unlink(self->kubeconfig);
-    if (self->own_dir)
-        kst_storage_remove(self->dir, NULL);
+    kst_place_free(self->place);
     free(self->kubeconfig);
-    free(self->dir);
     free(self);
 }
 
@@ -156,6 +174,11 @@ struct kst_server *kst_sandbox_server(const struct kst_sandbox *self)
 const char *kst_sandbox_url(const struct kst_sandbox *self)
 {
     return kst_server_url(self->server);
+}
+
+const char *kst_sandbox_dir(const struct kst_sandbox *self)
+{
+    return kst_place_path(self->place);
 }
 
 const char *kst_sandbox_kubeconfig(const struct kst_sandbox *self)

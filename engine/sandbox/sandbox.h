@@ -22,6 +22,8 @@ struct kst_sandbox_options {
     const char *dir; /* volumes, logs and the kubeconfig; NULL: a new one in /tmp that is removed */
     const char *images; /* a file that describes more images; NULL: none */
     bool no_node;       /* Pods stay Pending */
+    bool bare; /* nothing but what an API server begins with: neither storage nor snapshots nor
+                * Kassette's own resources and namespace */
 };
 
 /* Yields until it is served. KST_E_IO, KST_E_EXISTS (the port), KST_E_USAGE (the images). */
@@ -33,6 +35,8 @@ struct kst_api *kst_sandbox_api(const struct kst_sandbox *self);
 const char *kst_sandbox_url(const struct kst_sandbox *self);
 /* For what happens to API servers: kst_server_leave(). Borrowed. */
 struct kst_server *kst_sandbox_server(const struct kst_sandbox *self);
+/* Its directory: kubeconfig, volumes/, cuts.log. */
+const char *kst_sandbox_dir(const struct kst_sandbox *self);
 /* The path of its kubeconfig file. */
 const char *kst_sandbox_kubeconfig(const struct kst_sandbox *self);
 /* Whether the controllers have nothing left to do. */

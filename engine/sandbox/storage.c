@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox/storage.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -318,6 +319,24 @@ int kst_storage_remove(const char *path, struct kst_err **err)
         return errno == ENOENT ? 0 : failed(err, "remove volume", path);
     int rc = is_subvolume(path) ? remove_subvolume(path) : remove_tree(path);
     return rc != 0 && errno != ENOENT ? failed(err, "remove volume", path) : 0;
+}
+
+int kst_storage_clear(const char *directory, struct kst_err **err)
+{
+    DIR *all = opendir(directory);
+    if (!all)
+        return errno == ENOENT ? 0 : failed(err, "clear", directory);
+    const struct dirent *entry;
+    int rc = 0;
+    while ((entry = readdir(all))) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        kst_auto_free char *path = kst_asprintf("%s/%s", directory, entry->d_name);
+        int one = kst_storage_remove(path, rc == 0 ? err : NULL);
+        rc = rc == 0 ? one : rc;
+    }
+    closedir(all);
+    return rc;
 }
 
 static int add_size(const char *path, const struct stat *info, int type, struct FTW *level)

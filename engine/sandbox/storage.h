@@ -32,6 +32,9 @@ int kst_storage_create(const char *path, struct kst_err **err);
  * times, not hard links, holes, extended attributes, sockets or devices. KST_E_NOT_FOUND,
  * KST_E_EXISTS, KST_E_IO; a cut that failed or was killed leaves nothing under that name. */
 int kst_storage_cut(const char *from, const char *to, bool read_only, struct kst_err **err);
+/* Removes all volumes and cuts of the directory, and whatever else is in it; 0 where it is not
+ * there. */
+int kst_storage_clear(const char *directory, struct kst_err **err);
 /* Removes a volume or a cut with all that it holds; one that is not there is removed already. */
 int kst_storage_remove(const char *path, struct kst_err **err);
 /* The bytes that its files have. */

@@ -67,7 +67,7 @@ test_no_snapshot_class() {
     start_box 1
     k delete volumesnapshotclass dir >/dev/null
     backup 1 --name b1
-    k apply -f "$root/tests/cluster/manifests/storage.yaml" >/dev/null
+    k apply -f "$root/engine/sandbox/manifests/storage.yaml" >/dev/null
     says "$work/out" "v0-box-0" "there is no VolumeSnapshotClass for driver dir.csi.kassette.test" "hint:"
     box_writes
     nothing_left b1 0

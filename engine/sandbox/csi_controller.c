@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "controller.h"
+#include "sandbox/csi_controller.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,34 +15,32 @@
 #include "kube/resource.h"
 #include "kube/watch.h"
 #include "loop/fiber.h"
+#include "sandbox/csi_internal.h"
 
 enum { FIRST_PAUSE_MS = 1000, LONGEST_PAUSE_MS = 60 * 1000 };
 
 /* An object that is worked on. */
 struct item {
-    struct controller *controller;
+    struct kst_csi_controller *controller;
     struct item *next;
     char *ns, *name;
     bool again;
     bool dying, urgent; /* it is being deleted; that is news */
     struct kst_cond changed;
+    struct kst_fiber *fiber; /* detached: it frees the item and ends */
 };
 
-struct controller {
-    struct kst_kube *kube;
+struct kst_csi_controller {
+    struct kst_csi *csi;
     const char *name;
     const struct kst_kube_resource *resource;
-    reconcile_fn *reconcile;
+    kst_csi_reconcile_fn *reconcile;
+    struct kst_fiber *watch;
     struct item *items;
-    bool synced;
+    bool synced, stopping;
 };
 
-struct kst_kube *controller_kube(const struct controller *self)
-{
-    return self->kube;
-}
-
-bool controller_is_synced(const struct controller *self)
+bool kst_csi_controller_is_synced(const struct kst_csi_controller *self)
 {
     return self->synced;
 }
@@ -52,6 +51,7 @@ static void forget(struct item *item)
     while (*at != item)
         at = &(*at)->next;
     *at = item->next;
+    kst_cond_signal(&item->controller->csi->changed);
     kst_cond_release(&item->changed);
     free(item->ns);
     free(item->name);
@@ -74,22 +74,28 @@ static void wait_after_failure(struct item *item, int64_t pause_ms)
         continue;
 }
 
+static void tell_failure(const struct item *item, int rc, const struct kst_err *cause)
+{
+    const struct kst_csi_controller *self = item->controller;
+    bool usual = self->csi->quiet || self->stopping || rc == KST_E_CONFLICT;
+    kst_log(usual ? KST_LOG_DEBUG : KST_LOG_WARN, "not done yet", "controller", self->name,
+            "namespace", item->ns, "name", item->name, "reason", kst_err_message(cause), NULL);
+}
+
 static int work(void *arg, struct kst_err **err)
 {
     struct item *item = arg;
-    struct controller *self = item->controller;
+    struct kst_csi_controller *self = item->controller;
     int64_t pause_ms = 0;
     do {
         kst_auto_err struct kst_err *cause = NULL;
         int64_t again_ms = 0;
         item->again = item->urgent = false;
-        int rc = self->reconcile(self, item->ns[0] ? item->ns : NULL, item->name, &again_ms,
+        int rc = self->reconcile(self->csi, item->ns[0] ? item->ns : NULL, item->name, &again_ms,
                                  &cause);
         pause_ms = rc < 0 ? grow(pause_ms) : 0;
         if (rc < 0)
-            kst_log(rc == KST_E_CONFLICT ? KST_LOG_DEBUG : KST_LOG_WARN, "not done yet",
-                    "controller", self->name, "namespace", item->ns, "name", item->name, "reason",
-                    kst_err_message(cause), NULL);
+            tell_failure(item, rc, cause);
         if (rc == KST_E_CONFLICT)
             pause_ms = 1;
         int64_t wait_ms = rc < 0 ? pause_ms : again_ms;
@@ -98,12 +104,12 @@ static int work(void *arg, struct kst_err **err)
         else if (wait_ms > 0 && !item->again)
             kst_cond_wait(&item->changed, kst_deadline_in_ms(wait_ms), NULL);
         item->again = item->again || wait_ms > 0;
-    } while (item->again);
+    } while (item->again && !self->stopping);
     forget(item);
     return 0;
 }
 
-static struct item *find_or_add(struct controller *self, const char *ns, const char *name)
+static struct item *find_or_add(struct kst_csi_controller *self, const char *ns, const char *name)
 {
     for (struct item *item = self->items; item; item = item->next) {
         if (strcmp(item->ns, ns) == 0 && strcmp(item->name, name) == 0) {
@@ -117,17 +123,20 @@ static struct item *find_or_add(struct controller *self, const char *ns, const c
     item->name = kst_strdup(name);
     item->next = self->items;
     self->items = item;
-    kst_fiber_detach(kst_fiber_spawn(kst_kube_loop(self->kube), self->name, work, item));
+    item->fiber = kst_fiber_spawn(kst_kube_loop(self->csi->kube), self->name, work, item);
+    kst_fiber_detach(item->fiber);
     return item;
 }
 
-void controller_poke(struct controller *self, const char *ns, const char *name)
+void kst_csi_controller_poke(struct kst_csi_controller *self, const char *ns, const char *name)
 {
+    if (self->stopping)
+        return;
     struct item *item = find_or_add(self, ns ? ns : "", name);
     kst_cond_signal(&item->changed);
 }
 
-static void object_changed(struct controller *self, const struct kst_json *object)
+static void object_changed(struct kst_csi_controller *self, const struct kst_json *object)
 {
     const char *ns = kst_json_path_str(object, "metadata.namespace");
     struct item *item = find_or_add(self, ns ? ns : "", kst_json_path_str(object, "metadata.name"));
@@ -138,32 +147,56 @@ static void object_changed(struct controller *self, const struct kst_json *objec
 
 static int watch(void *arg, struct kst_err **err)
 {
-    struct controller *self = arg;
-    struct kst_watch *watch = kst_watch_new(self->kube, self->resource, NULL, NULL);
-    for (;;) {
+    struct kst_csi_controller *self = arg;
+    struct kst_watch *watch = kst_watch_new(self->csi->kube, self->resource, NULL, NULL);
+    while (kst_fiber_check(NULL) == 0) {
         enum kst_watch_type type;
         const struct kst_json *object;
         kst_auto_err struct kst_err *cause = NULL;
-        if (kst_watch_next(watch, KST_NEVER, &type, &object, &cause) < 0) {
+        int rc = kst_watch_next(watch, KST_NEVER, &type, &object, &cause);
+        if (rc < 0 && rc != KST_E_CANCELLED) {
             kst_log(KST_LOG_WARN, "watch failed", "controller", self->name, "reason",
                     kst_err_message(cause), NULL);
             kst_sleep_ms(FIRST_PAUSE_MS, NULL);
-        } else if (type == KST_WATCH_SYNCED) {
+        } else if (rc == 0 && type == KST_WATCH_SYNCED) {
             self->synced = true;
-        } else {
+            kst_cond_signal(&self->csi->changed);
+        } else if (rc == 0) {
             object_changed(self, object);
         }
     }
+    kst_watch_free(watch);
     return 0;
 }
 
-struct controller *controller_start(struct kst_kube *kube, const char *name,
-                                    const struct kst_kube_resource *resource,
-                                    reconcile_fn *reconcile)
+struct kst_csi_controller *kst_csi_controller_start(struct kst_csi *csi, const char *name,
+                                                    const struct kst_kube_resource *resource,
+                                                    kst_csi_reconcile_fn *reconcile)
 {
-    struct controller *self = kst_calloc(1, sizeof(*self));
-    *self = (struct controller){
-        .kube = kube, .name = name, .resource = resource, .reconcile = reconcile};
-    kst_fiber_detach(kst_fiber_spawn(kst_kube_loop(kube), name, watch, self));
+    struct kst_csi_controller *self = kst_calloc(1, sizeof(*self));
+    *self = (struct kst_csi_controller){
+        .csi = csi, .name = name, .resource = resource, .reconcile = reconcile};
+    self->watch = kst_fiber_spawn(kst_kube_loop(csi->kube), name, watch, self);
     return self;
+}
+
+void kst_csi_controller_stop(struct kst_csi_controller *self)
+{
+    self->stopping = true;
+    kst_fiber_cancel(self->watch);
+    kst_fiber_join(self->watch, NULL);
+    for (struct item *item = self->items; item; item = item->next)
+        kst_fiber_cancel(item->fiber);
+    kst_shield_begin();
+    while (self->items)
+        kst_cond_wait(&self->csi->changed, KST_NEVER, NULL);
+    kst_shield_end();
+}
+
+void kst_csi_controller_free(struct kst_csi_controller *self)
+{
+    if (!self)
+        return;
+    assert(self->stopping && !self->items);
+    free(self);
 }

@@ -10,19 +10,19 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "dircsi.h"
 #include "kube/client.h"
 #include "kube/event.h"
 #include "kube/resource.h"
+#include "sandbox/csi_internal.h"
 #include "sandbox/storage.h"
 
 /* Fails as a provisioner does: an Event on the claim, and another try. */
-static int refuse(struct kst_kube *kube, const struct kst_json *claim, struct kst_err **err)
+static int refuse(struct kst_csi *csi, const struct kst_json *claim, struct kst_err **err)
 {
     kst_auto_free char *text = kst_asprintf(
         "failed to provision volume with StorageClass \"%s\": %s",
         kst_json_path_str(claim, "spec.storageClassName"), kst_err_message(*err));
-    kst_event_emit(kube, claim, KST_EVENT_WARNING, "ProvisioningFailed", text);
+    kst_event_emit(csi->kube, claim, KST_EVENT_WARNING, "ProvisioningFailed", text);
     return kst_err_code(*err);
 }
 
@@ -57,7 +57,7 @@ static int check_snapshot(const struct kst_json *claim, const struct kst_json *s
     if (!is(kst_json_path_str(content, "spec.volumeSnapshotRef.uid"),
             kst_json_path_str(snapshot, "metadata.uid")))
         return kst_err_set(err, KST_E_FAILED, "snapshot %s not bound", name);
-    if (!is(kst_json_path_str(content, "spec.driver"), DRIVER))
+    if (!is(kst_json_path_str(content, "spec.driver"), KST_CSI_DRIVER))
         return kst_err_set(err, KST_E_FAILED,
                            "requested volume %s and source snapshot %s have different CSI drivers",
                            kst_json_path_str(claim, "metadata.name"), name);
@@ -68,11 +68,11 @@ static int check_snapshot(const struct kst_json *claim, const struct kst_json *s
     return check_size(claim, snapshot, err);
 }
 
-static int from_snapshot(struct kst_kube *kube, const struct kst_json *claim, const char *ns,
+static int from_snapshot(struct kst_csi *csi, const struct kst_json *claim, const char *ns,
                          const char *name, char **source, struct kst_err **err)
 {
     kst_auto_json struct kst_json *snapshot = NULL, *content = NULL;
-    int rc = find_object(kube, &kst_res_snapshots, ns, name, &snapshot, err);
+    int rc = kst_csi_find_object(csi, &kst_res_snapshots, ns, name, &snapshot, err);
     if (rc < 0)
         return rc;
     if (!snapshot)
@@ -84,48 +84,47 @@ static int from_snapshot(struct kst_kube *kube, const struct kst_json *claim, co
         return kst_err_set(err, KST_E_FAILED, "snapshot %s is currently being deleted", name);
     const char *bound = kst_json_path_str(snapshot, "status.boundVolumeSnapshotContentName");
     if (bound)
-        rc = find_object(kube, &kst_res_snapshot_contents, NULL, bound, &content, err);
+        rc = kst_csi_find_object(csi, &kst_res_snapshot_contents, NULL, bound, &content, err);
     if (rc == 0)
         rc = check_snapshot(claim, snapshot, content, err);
     return rc < 0
                ? rc
-               : kst_storage_path(dircsi.volumes,
-                                  kst_json_path_str(content, "status.snapshotHandle"), source, err);
+               : kst_storage_path(csi->volumes, kst_json_path_str(content, "status.snapshotHandle"),
+                                  source, err);
 }
 
-static int from_claim(struct kst_kube *kube, const char *ns, const char *name, char **source,
+static int from_claim(struct kst_csi *csi, const char *ns, const char *name, char **source,
                       struct kst_err **err)
 {
     kst_auto_json struct kst_json *claim = NULL;
-    int rc = find_object(kube, &kst_res_pvcs, ns, name, &claim, err);
+    int rc = kst_csi_find_object(csi, &kst_res_pvcs, ns, name, &claim, err);
     if (rc < 0)
         return rc;
     if (!is(kst_json_path_str(claim, "status.phase"), "Bound"))
         return kst_err_set(err, KST_E_FAILED, "claim in dataSource not bound or invalid");
-    return kst_storage_path(dircsi.volumes, kst_json_path_str(claim, "spec.volumeName"), source,
-                            err);
+    return kst_storage_path(csi->volumes, kst_json_path_str(claim, "spec.volumeName"), source, err);
 }
 
-static int find_source(struct kst_kube *kube, const struct kst_json *claim, char **source,
+static int find_source(struct kst_csi *csi, const struct kst_json *claim, char **source,
                        struct kst_err **err)
 {
     const char *ns = kst_json_path_str(claim, "metadata.namespace");
     const char *kind = source_field(claim, "kind"), *name = source_field(claim, "name");
     if (!kind)
         return 0;
-    int rc = is(kind, "VolumeSnapshot") ? from_snapshot(kube, claim, ns, name, source, err)
-                                        : from_claim(kube, ns, name, source, err);
+    int rc = is(kind, "VolumeSnapshot") ? from_snapshot(csi, claim, ns, name, source, err)
+                                        : from_claim(csi, ns, name, source, err);
     return kst_err_wrap(err, rc, "error getting handle for DataSource Type %s by Name %s", kind,
                         name);
 }
 
-static int fill(struct kst_kube *kube, const struct kst_json *claim, const char *path,
+static int fill(struct kst_csi *csi, const struct kst_json *claim, const char *path,
                 struct kst_err **err)
 {
     kst_auto_free char *source = NULL;
-    int rc = find_source(kube, claim, &source, err);
+    int rc = find_source(csi, claim, &source, err);
     if (rc == 0)
-        rc = source ? cut_volume(source, path, false, err) : kst_storage_create(path, err);
+        rc = source ? kst_csi_cut(csi, source, path, false, err) : kst_storage_create(path, err);
     if (rc == KST_E_EXISTS) { /* made by a try whose PersistentVolume was not */
         kst_err_clear(err);
         return 0;
@@ -133,9 +132,8 @@ static int fill(struct kst_kube *kube, const struct kst_json *claim, const char 
     return rc;
 }
 
-static int make_pv(struct kst_kube *kube, const struct kst_json *claim,
-                   const struct kst_json *class, const char *name, const char *path,
-                   struct kst_err **err)
+static int make_pv(struct kst_csi *csi, const struct kst_json *claim, const struct kst_json *class,
+                   const char *name, const char *path, struct kst_err **err)
 {
     const char *policy = kst_json_path_str(class, "reclaimPolicy");
     kst_auto_json struct kst_json *pv = kst_json_make(
@@ -146,12 +144,12 @@ static int make_pv(struct kst_kube *kube, const struct kst_json *claim,
         "'hostPath':{'path':%s,'type':'Directory'},"
         "'claimRef':{'apiVersion':'v1','kind':'PersistentVolumeClaim','namespace':%s,'name':%s,"
         "'uid':%s}}}",
-        name, DRIVER, kst_json_path(claim, "spec.accessModes"),
+        name, KST_CSI_DRIVER, kst_json_path(claim, "spec.accessModes"),
         kst_json_path_str(claim, "spec.resources.requests.storage"),
         kst_json_path_str(claim, "spec.storageClassName"), policy ? policy : "Delete", path,
         kst_json_path_str(claim, "metadata.namespace"), kst_json_path_str(claim, "metadata.name"),
         kst_json_path_str(claim, "metadata.uid"));
-    int rc = kst_kube_create(kube, &kst_res_pvs, NULL, pv, false, NULL, err);
+    int rc = kst_kube_create(csi->kube, &kst_res_pvs, NULL, pv, false, NULL, err);
     if (rc == KST_E_EXISTS) {
         kst_err_clear(err);
         return 0;
@@ -160,7 +158,7 @@ static int make_pv(struct kst_kube *kube, const struct kst_json *claim,
 }
 
 /* Whether the claim waits for us: one of our classes, and chosen a node where it has to. */
-static int wanted(struct kst_kube *kube, const struct kst_json *claim, struct kst_json **class,
+static int wanted(struct kst_csi *csi, const struct kst_json *claim, struct kst_json **class,
                   bool *ours, struct kst_err **err)
 {
     const char *name = kst_json_path_str(claim, "spec.storageClassName");
@@ -169,80 +167,79 @@ static int wanted(struct kst_kube *kube, const struct kst_json *claim, struct ks
     if (!name || !*name || kst_json_path_str(claim, "spec.volumeName") ||
         kst_json_path_str(claim, "metadata.deletionTimestamp") || is(phase, "Lost"))
         return 0;
-    int rc = kst_kube_get(kube, &kst_res_storageclasses, NULL, name, class, err);
+    int rc = kst_kube_get(csi->kube, &kst_res_storageclasses, NULL, name, class, err);
     if (rc == KST_E_NOT_FOUND) {
         kst_err_clear(err);
         return 0;
     }
     bool waits = is(kst_json_path_str(*class, "volumeBindingMode"), "WaitForFirstConsumer") &&
-                 !annotation(claim, "volume.kubernetes.io/selected-node");
+                 !kst_csi_annotation(claim, "volume.kubernetes.io/selected-node");
     /* A source of another kind is filled by its own populator. */
     const char *kind = source_field(claim, "kind");
     bool known = !kind || is(kind, "VolumeSnapshot") || is(kind, "PersistentVolumeClaim");
-    *ours = rc == 0 && is(kst_json_path_str(*class, "provisioner"), DRIVER) && !waits && known;
+    *ours = rc == 0 && is(kst_json_path_str(*class, "provisioner"), KST_CSI_DRIVER) && !waits &&
+            known;
     return rc;
 }
 
-static void tell(struct kst_kube *kube, const struct kst_json *claim, const char *reason,
+static void tell(struct kst_csi *csi, const struct kst_json *claim, const char *reason,
                  const char *format, const char *name)
 {
     kst_auto_free char *text = kst_asprintf(format, name);
-    kst_event_emit(kube, claim, KST_EVENT_NORMAL, reason, text);
+    kst_event_emit(csi->kube, claim, KST_EVENT_NORMAL, reason, text);
 }
 
-static int provision(struct kst_kube *kube, const struct kst_json *claim,
+static int provision(struct kst_csi *csi, const struct kst_json *claim,
                      const struct kst_json *class, struct kst_err **err)
 {
     kst_auto_free char *pv = kst_asprintf("pvc-%s", kst_json_path_str(claim, "metadata.uid"));
     kst_auto_free char *path = NULL,
                        *name = kst_asprintf("%s/%s", kst_json_path_str(claim, "metadata.namespace"),
                                             kst_json_path_str(claim, "metadata.name"));
-    int rc = kst_storage_path(dircsi.volumes, pv, &path, err);
+    int rc = kst_storage_path(csi->volumes, pv, &path, err);
     if (rc < 0)
         return rc;
-    tell(kube, claim, "Provisioning",
-         "External provisioner is provisioning volume for claim \"%s\"", name);
-    rc = fill(kube, claim, path, err);
+    tell(csi, claim, "Provisioning", "External provisioner is provisioning volume for claim \"%s\"",
+         name);
+    rc = fill(csi, claim, path, err);
     if (rc == 0)
-        rc = make_pv(kube, claim, class, pv, path, err);
+        rc = make_pv(csi, claim, class, pv, path, err);
     if (rc == 0)
-        tell(kube, claim, "ProvisioningSucceeded", "Successfully provisioned volume %s", pv);
+        tell(csi, claim, "ProvisioningSucceeded", "Successfully provisioned volume %s", pv);
     return rc;
 }
 
-int reconcile_claim(struct controller *self, const char *ns, const char *name, int64_t *again_ms,
-                    struct kst_err **err)
+int kst_csi_reconcile_claim(struct kst_csi *csi, const char *ns, const char *name,
+                            int64_t *again_ms, struct kst_err **err)
 {
-    struct kst_kube *kube = controller_kube(self);
     kst_auto_json struct kst_json *claim = NULL, *class = NULL, *pv = NULL;
     bool ours = false;
-    int rc = find_object(kube, &kst_res_pvcs, ns, name, &claim, err);
+    int rc = kst_csi_find_object(csi, &kst_res_pvcs, ns, name, &claim, err);
     if (rc == 0 && claim)
-        rc = wanted(kube, claim, &class, &ours, err);
+        rc = wanted(csi, claim, &class, &ours, err);
     if (rc < 0 || !ours)
         return rc;
     kst_auto_free char *pv_name = kst_asprintf("pvc-%s", kst_json_path_str(claim, "metadata.uid"));
-    rc = find_object(kube, &kst_res_pvs, NULL, pv_name, &pv, err);
+    rc = kst_csi_find_object(csi, &kst_res_pvs, NULL, pv_name, &pv, err);
     if (rc < 0 || pv) /* kube-controller-manager has yet to bind it */
         return rc;
-    return provision(kube, claim, class, err) < 0 ? refuse(kube, claim, err) : 0;
+    return provision(csi, claim, class, err) < 0 ? refuse(csi, claim, err) : 0;
 }
 
 /* A volume whose claim is gone. */
-int reconcile_pv(struct controller *self, const char *ns, const char *name, int64_t *again_ms,
-                 struct kst_err **err)
+int kst_csi_reconcile_pv(struct kst_csi *csi, const char *ns, const char *name, int64_t *again_ms,
+                         struct kst_err **err)
 {
-    struct kst_kube *kube = controller_kube(self);
     kst_auto_json struct kst_json *pv = NULL;
-    int rc = find_object(kube, &kst_res_pvs, NULL, name, &pv, err);
+    int rc = kst_csi_find_object(csi, &kst_res_pvs, NULL, name, &pv, err);
     const char *path = kst_json_path_str(pv, "spec.hostPath.path");
-    if (rc < 0 || !is(annotation(pv, "pv.kubernetes.io/provisioned-by"), DRIVER) ||
+    if (rc < 0 || !is(kst_csi_annotation(pv, "pv.kubernetes.io/provisioned-by"), KST_CSI_DRIVER) ||
         !is(kst_json_path_str(pv, "status.phase"), "Released") ||
         !is(kst_json_path_str(pv, "spec.persistentVolumeReclaimPolicy"), "Delete") ||
-        !kst_storage_owns(dircsi.volumes, path))
+        !kst_storage_owns(csi->volumes, path))
         return rc;
-    rc = kst_storage_remove(path, err);
+    rc = kst_csi_remove(csi, path, err);
     if (rc == 0)
-        rc = kst_kube_delete(kube, &kst_res_pvs, NULL, name, NULL, err);
-    return forget_not_found(rc, err);
+        rc = kst_kube_delete(csi->kube, &kst_res_pvs, NULL, name, NULL, err);
+    return kst_csi_forget_not_found(rc, err);
 }

@@ -11,19 +11,19 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "dircsi.h"
 #include "kube/client.h"
 #include "kube/event.h"
 #include "kube/resource.h"
+#include "sandbox/csi_internal.h"
 #include "sandbox/storage.h"
 
-#define AS_SOURCE SNAPSHOTS "volumesnapshot-as-source-protection"
-#define BOUND     SNAPSHOTS "volumesnapshot-bound-protection"
-#define PVC       SNAPSHOTS "pvc-as-source-protection"
+#define AS_SOURCE KST_CSI_SNAPSHOTS "volumesnapshot-as-source-protection"
+#define BOUND     KST_CSI_SNAPSHOTS "volumesnapshot-bound-protection"
+#define PVC       KST_CSI_SNAPSHOTS "pvc-as-source-protection"
 
 /* A VolumeSnapshot at work. */
 struct job {
-    struct kst_kube *kube;
+    struct kst_csi *csi;
     struct kst_json *snapshot, *content, *class;
     struct kst_json *claim; /* read once, see get_claim() */
     const char *ns, *name;
@@ -51,7 +51,7 @@ static const char *claim_name(const struct job *job)
 static int patch_status(struct job *job, const struct kst_json *status, struct kst_err **err)
 {
     kst_auto_json struct kst_json *patch = kst_json_make("{'status':%J}", status);
-    return kst_kube_patch(job->kube, &kst_res_snapshots, job->ns, job->name, "status",
+    return kst_kube_patch(job->csi->kube, &kst_res_snapshots, job->ns, job->name, "status",
                           KST_PATCH_MERGE, patch, NULL, err);
 }
 
@@ -67,7 +67,7 @@ static int tell_error(struct job *job, bool not_ready, const char *reason, struc
         if (not_ready)
             kst_json_set_bool(status, "readyToUse", false);
         patch_status(job, status, NULL);
-        kst_event_emit(job->kube, job->snapshot, KST_EVENT_WARNING, reason, message);
+        kst_event_emit(job->csi->kube, job->snapshot, KST_EVENT_WARNING, reason, message);
     }
     return kst_err_code(*err);
 }
@@ -77,13 +77,13 @@ static int get_claim(struct job *job, struct kst_err **err)
 {
     if (job->claim || !claim_name(job))
         return 0;
-    return find_object(job->kube, &kst_res_pvcs, job->ns, claim_name(job), &job->claim, err);
+    return kst_csi_find_object(job->csi, &kst_res_pvcs, job->ns, claim_name(job), &job->claim, err);
 }
 
 static int set_claim_finalizer(struct job *job, bool there, struct kst_err **err)
 {
     struct kst_json *fresh = NULL;
-    int rc = set_finalizer(job->kube, &kst_res_pvcs, job->claim, PVC, there, &fresh, err);
+    int rc = kst_csi_set_finalizer(job->csi, &kst_res_pvcs, job->claim, PVC, there, &fresh, err);
     if (fresh) {
         kst_json_free(job->claim);
         job->claim = fresh;
@@ -109,7 +109,7 @@ static int get_volume(struct job *job, struct kst_json **volume, struct kst_err 
                            "snapshot",
                            name);
     const char *pv = kst_json_path_str(job->claim, "spec.volumeName");
-    rc = find_object(job->kube, &kst_res_pvs, NULL, pv, volume, err);
+    rc = kst_csi_find_object(job->csi, &kst_res_pvs, NULL, pv, volume, err);
     if (rc == 0 && !*volume)
         return kst_err_set(err, KST_E_FAILED,
                            "failed to retrieve PV %s from the API server: \"persistentvolumes "
@@ -125,20 +125,20 @@ static int get_volume(struct job *job, struct kst_json **volume, struct kst_err 
 
 static bool is_default(const struct kst_json *class)
 {
-    return is(annotation(class, SNAPSHOTS "is-default-class"), "true");
+    return is(kst_csi_annotation(class, KST_CSI_SNAPSHOTS "is-default-class"), "true");
 }
 
 /* The only default class of the volume's driver, written into the VolumeSnapshot. */
 static int set_default_class(struct job *job, struct kst_err **err)
 {
     kst_auto_json struct kst_json *all = NULL, *volume = NULL;
-    int rc = kst_kube_list(job->kube, &kst_res_snapshot_classes, NULL, NULL, &all, NULL, err);
+    int rc = kst_kube_list(job->csi->kube, &kst_res_snapshot_classes, NULL, NULL, &all, NULL, err);
     if (rc == 0)
         rc = get_volume(job, &volume, err);
     if (rc < 0)
         return rc;
-    const char *driver = annotation(volume, "pv.kubernetes.io/provisioned-by");
-    if (!is(driver, DRIVER))
+    const char *driver = kst_csi_annotation(volume, "pv.kubernetes.io/provisioned-by");
+    if (!is(driver, KST_CSI_DRIVER))
         return kst_err_set(err, KST_E_FAILED,
                            "snapshotting non-CSI volumes is not supported, snapshot:%s/%s", job->ns,
                            job->name);
@@ -157,8 +157,8 @@ static int set_default_class(struct job *job, struct kst_err **err)
     kst_auto_json struct kst_json *patch = kst_json_make("{'spec':{'volumeSnapshotClassName':%s}}",
                                                          kst_json_path_str(found, "metadata.name"));
     struct kst_json *fresh = NULL;
-    rc = kst_kube_patch(job->kube, &kst_res_snapshots, job->ns, job->name, NULL, KST_PATCH_MERGE,
-                        patch, &fresh, err);
+    rc = kst_kube_patch(job->csi->kube, &kst_res_snapshots, job->ns, job->name, NULL,
+                        KST_PATCH_MERGE, patch, &fresh, err);
     if (rc < 0)
         return rc;
     job->class = kst_json_dup(found);
@@ -177,7 +177,7 @@ static int check_class(struct job *job, struct kst_err **err)
             return 0;
         return prefix_error(err, "Failed to set default snapshot class with error");
     }
-    int rc = find_object(job->kube, &kst_res_snapshot_classes, NULL, name, &job->class, err);
+    int rc = kst_csi_find_object(job->csi, &kst_res_snapshot_classes, NULL, name, &job->class, err);
     if (rc < 0 || job->class)
         return rc;
     return kst_err_set(err, KST_E_NOT_FOUND,
@@ -201,7 +201,8 @@ static int find_content(struct job *job, struct kst_err **err)
     const char *uid = field(job, "metadata.uid");
     kst_auto_free char *usual = kst_asprintf("snapcontent-%s", uid);
     const char *name = given ? given : usual;
-    int rc = find_object(job->kube, &kst_res_snapshot_contents, NULL, name, &job->content, err);
+    int rc = kst_csi_find_object(job->csi, &kst_res_snapshot_contents, NULL, name, &job->content,
+                                 err);
     if (rc < 0 || !job->content)
         return rc;
     if (given && !kst_json_path_str(job->content, "spec.source.snapshotHandle")) {
@@ -239,7 +240,7 @@ static int protect_claim(struct job *job, struct kst_err **err)
                            "snapshot controller failed to update %s on API server: cannot get "
                            "claim from snapshot",
                            job->name);
-    if (has_finalizer(job->claim, PVC))
+    if (kst_csi_has_finalizer(job->claim, PVC))
         return 0;
     if (kst_json_path_str(job->claim, "metadata.deletionTimestamp"))
         return kst_err_set(err, KST_E_FAILED,
@@ -272,8 +273,8 @@ static struct kst_json *new_content(const struct job *job, const struct kst_json
     if (secret && secret_ns) {
         struct kst_json *notes = kst_json_ensure_object(kst_json_mut(content, "metadata"),
                                                         "annotations");
-        kst_json_set_str(notes, SECRET_NAME, secret);
-        kst_json_set_str(notes, SECRET_NAMESPACE, secret_ns);
+        kst_json_set_str(notes, KST_CSI_SECRET_NAME, secret);
+        kst_json_set_str(notes, KST_CSI_SECRET_NAMESPACE, secret_ns);
     }
     return content;
 }
@@ -285,7 +286,7 @@ static int make_content(struct job *job, struct kst_err **err)
     if (rc == KST_E_CONFLICT) /* a busy claim is no failure of the snapshot */
         return rc;
     if (rc == 0 && get_volume(job, &volume, err) < 0) {
-        kst_auto_free char *why = quoted(kst_err_message(*err));
+        kst_auto_free char *why = kst_csi_quoted(kst_err_message(*err));
         kst_err_clear(err);
         rc = kst_err_set(err, KST_E_FAILED,
                          "failed to get input parameters to create snapshot %s: %s", job->name,
@@ -293,13 +294,13 @@ static int make_content(struct job *job, struct kst_err **err)
     }
     if (rc == 0) {
         content = new_content(job, volume);
-        rc = kst_kube_create(job->kube, &kst_res_snapshot_contents, NULL, content, false,
+        rc = kst_kube_create(job->csi->kube, &kst_res_snapshot_contents, NULL, content, false,
                              &job->content, err);
     }
     if (rc == 0) {
         kst_auto_free char *text = kst_asprintf(
             "Waiting for a snapshot %s/%s to be created by the CSI driver.", job->ns, job->name);
-        kst_event_emit(job->kube, job->snapshot, KST_EVENT_NORMAL, "CreatingSnapshot", text);
+        kst_event_emit(job->csi->kube, job->snapshot, KST_EVENT_NORMAL, "CreatingSnapshot", text);
         return 0;
     }
     prefix_error(err, "Failed to create snapshot content with error");
@@ -318,7 +319,7 @@ static int bind_given(struct job *job, struct kst_err **err)
     if (class)
         kst_json_set_str(kst_json_mut(patch, "spec"), "volumeSnapshotClassName", class);
     struct kst_json *fresh = NULL;
-    int rc = kst_kube_patch(job->kube, &kst_res_snapshot_contents, NULL,
+    int rc = kst_kube_patch(job->csi->kube, &kst_res_snapshot_contents, NULL,
                             kst_json_path_str(job->content, "metadata.name"), NULL, KST_PATCH_MERGE,
                             patch, &fresh, err);
     if (rc < 0)
@@ -332,8 +333,8 @@ static int protect_content(struct job *job, struct kst_err **err)
 {
     if (kst_json_path_str(job->content, "metadata.deletionTimestamp"))
         return 0;
-    return set_finalizer(job->kube, &kst_res_snapshot_contents, job->content, CONTENT_BOUND, true,
-                         NULL, err);
+    return kst_csi_set_finalizer(job->csi, &kst_res_snapshot_contents, job->content,
+                                 KST_CSI_CONTENT_BOUND, true, NULL, err);
 }
 
 /* ---- The status ---- */
@@ -388,12 +389,12 @@ static int copy_status(struct job *job, struct kst_err **err)
     if (cut) {
         kst_auto_free char *text = kst_asprintf(
             "Snapshot %s/%s was successfully created by the CSI driver.", job->ns, job->name);
-        kst_event_emit(job->kube, job->snapshot, KST_EVENT_NORMAL, "SnapshotCreated", text);
+        kst_event_emit(job->csi->kube, job->snapshot, KST_EVENT_NORMAL, "SnapshotCreated", text);
     }
     if (ready) {
         kst_auto_free char *text = kst_asprintf("Snapshot %s/%s is ready to use.", job->ns,
                                                 job->name);
-        kst_event_emit(job->kube, job->snapshot, KST_EVENT_NORMAL, "SnapshotReady", text);
+        kst_event_emit(job->csi->kube, job->snapshot, KST_EVENT_NORMAL, "SnapshotReady", text);
     }
     return 0;
 }
@@ -403,9 +404,9 @@ static int free_claim(struct job *job, bool being_deleted, struct kst_err **err)
 {
     kst_auto_json struct kst_json *all = NULL;
     int rc = get_claim(job, err);
-    if (rc < 0 || !has_finalizer(job->claim, PVC))
+    if (rc < 0 || !kst_csi_has_finalizer(job->claim, PVC))
         return rc;
-    rc = kst_kube_list(job->kube, &kst_res_snapshots, job->ns, NULL, &all, NULL, err);
+    rc = kst_kube_list(job->csi->kube, &kst_res_snapshots, job->ns, NULL, &all, NULL, err);
     if (rc < 0)
         return rc;
     for (const struct kst_json *row = kst_json_first(all); row; row = kst_json_next(row)) {
@@ -424,7 +425,7 @@ static int free_claim(struct job *job, bool being_deleted, struct kst_err **err)
 static int is_being_restored(struct job *job, bool *answer, struct kst_err **err)
 {
     kst_auto_json struct kst_json *all = NULL;
-    int rc = kst_kube_list(job->kube, &kst_res_pvcs, job->ns, NULL, &all, NULL, err);
+    int rc = kst_kube_list(job->csi->kube, &kst_res_pvcs, job->ns, NULL, &all, NULL, err);
     *answer = false;
     for (const struct kst_json *row = kst_json_first(all); row; row = kst_json_next(row)) {
         if (is(kst_json_path_str(row, "spec.dataSource.kind"), "VolumeSnapshot") &&
@@ -440,14 +441,14 @@ static int release_content(struct job *job, bool delete, struct kst_err **err)
 {
     const char *name = kst_json_path_str(job->content, "metadata.name");
     int rc = 0;
-    if (!annotation(job->content, BEING_DELETED)) {
+    if (!kst_csi_annotation(job->content, KST_CSI_BEING_DELETED)) {
         kst_auto_json struct kst_json *patch = kst_json_make(
-            "{'metadata':{'annotations':{%s:'yes'}}}", BEING_DELETED);
-        rc = kst_kube_patch(job->kube, &kst_res_snapshot_contents, NULL, name, NULL,
+            "{'metadata':{'annotations':{%s:'yes'}}}", KST_CSI_BEING_DELETED);
+        rc = kst_kube_patch(job->csi->kube, &kst_res_snapshot_contents, NULL, name, NULL,
                             KST_PATCH_MERGE, patch, NULL, err);
     }
     if (rc == 0 && delete &&!kst_json_path_str(job->content, "metadata.deletionTimestamp"))
-        rc = kst_kube_delete(job->kube, &kst_res_snapshot_contents, NULL, name, NULL, err);
+        rc = kst_kube_delete(job->csi->kube, &kst_res_snapshot_contents, NULL, name, NULL, err);
     return rc;
 }
 
@@ -457,8 +458,8 @@ static int remove_snapshot(struct job *job, int64_t *again_ms, struct kst_err **
     kst_auto_free char *usual = kst_asprintf("snapcontent-%s", field(job, "metadata.uid"));
     if (!bound && claim_name(job))
         bound = usual;
-    int rc = bound ? find_object(job->kube, &kst_res_snapshot_contents, NULL, bound, &job->content,
-                                 err)
+    int rc = bound ? kst_csi_find_object(job->csi, &kst_res_snapshot_contents, NULL, bound,
+                                         &job->content, err)
                    : 0;
     bool busy = false;
     if (rc == 0 && !is(kst_json_path_str(job->content, "spec.volumeSnapshotRef.uid"),
@@ -469,23 +470,23 @@ static int remove_snapshot(struct job *job, int64_t *again_ms, struct kst_err **
     if (rc < 0)
         return rc;
     if (busy) {
-        kst_event_emit(job->kube, job->snapshot, KST_EVENT_WARNING, "SnapshotDeletePending",
+        kst_event_emit(job->csi->kube, job->snapshot, KST_EVENT_WARNING, "SnapshotDeletePending",
                        "Snapshot is being used to restore a PVC");
-        *again_ms = LOOK_AGAIN_MS;
+        *again_ms = KST_CSI_LOOK_AGAIN_MS;
         return 0;
     }
     bool delete = is(kst_json_path_str(job->content, "spec.deletionPolicy"), "Delete");
     if (job->content)
-        rc = forget_not_found(release_content(job, delete, err), err);
+        rc = kst_csi_forget_not_found(release_content(job, delete, err), err);
     struct kst_json *fresh = NULL;
     if (rc == 0)
-        rc = set_finalizer(job->kube, &kst_res_snapshots, job->snapshot, AS_SOURCE, false, &fresh,
-                           err);
+        rc = kst_csi_set_finalizer(job->csi, &kst_res_snapshots, job->snapshot, AS_SOURCE, false,
+                                   &fresh, err);
     if (rc == 0 && !(job->content && delete)) /* else the end of the content wakes us */
-        rc = set_finalizer(job->kube, &kst_res_snapshots, fresh ? fresh : job->snapshot, BOUND,
-                           false, NULL, err);
+        rc = kst_csi_set_finalizer(job->csi, &kst_res_snapshots, fresh ? fresh : job->snapshot,
+                                   BOUND, false, NULL, err);
     kst_json_free(fresh);
-    return forget_not_found(rc, err);
+    return kst_csi_forget_not_found(rc, err);
 }
 
 /* ---- All of it ---- */
@@ -496,8 +497,8 @@ static int add_finalizers(struct job *job, struct kst_err **err)
     bool bound = is(kst_json_path_str(job->content, "spec.deletionPolicy"), "Delete");
     for (size_t i = 0; i < (bound ? 2 : 1); i++) {
         struct kst_json *fresh = NULL;
-        int rc = set_finalizer(job->kube, &kst_res_snapshots, job->snapshot, finalizers[i], true,
-                               &fresh, err);
+        int rc = kst_csi_set_finalizer(job->csi, &kst_res_snapshots, job->snapshot, finalizers[i],
+                                       true, &fresh, err);
         if (rc < 0)
             return rc;
         if (fresh) {
@@ -550,21 +551,21 @@ static int work_on(struct job *job, int64_t *again_ms, struct kst_err **err)
     return rc < 0 ? rc : bind(job, err);
 }
 
-int reconcile_snapshot(struct controller *self, const char *ns, const char *name, int64_t *again_ms,
-                       struct kst_err **err)
+int kst_csi_reconcile_snapshot(struct kst_csi *csi, const char *ns, const char *name,
+                               int64_t *again_ms, struct kst_err **err)
 {
-    struct job job = {.kube = controller_kube(self), .ns = ns, .name = name};
-    int rc = find_object(job.kube, &kst_res_snapshots, ns, name, &job.snapshot, err);
+    struct job job = {.csi = csi, .ns = ns, .name = name};
+    int rc = kst_csi_find_object(job.csi, &kst_res_snapshots, ns, name, &job.snapshot, err);
     if (rc < 0 || !job.snapshot)
         return rc;
-    if (group_of(job.snapshot)) { /* group.c makes and ends it */
-        controller_poke(dircsi.groups, ns, group_of(job.snapshot));
+    if (kst_csi_group_of(job.snapshot)) { /* group.c makes and ends it */
+        kst_csi_controller_poke(csi->groups, ns, kst_csi_group_of(job.snapshot));
         kst_json_free(job.snapshot);
         return 0;
     }
-    kst_auto_json struct kst_json *faults = read_faults(job.kube);
+    kst_auto_json struct kst_json *faults = kst_csi_faults(job.csi);
     if (kst_storage_fault(faults, ns, claim_name(&job), "noController"))
-        *again_ms = LOOK_AGAIN_MS;
+        *again_ms = KST_CSI_LOOK_AGAIN_MS;
     else
         rc = work_on(&job, again_ms, err);
     kst_json_free(job.snapshot);

@@ -16,14 +16,14 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "dircsi.h"
 #include "kube/client.h"
 #include "kube/resource.h"
 #include "kube/selector.h"
 #include "loop/fiber.h"
+#include "sandbox/csi_internal.h"
 #include "sandbox/storage.h"
 
-#define IN_GROUP    SNAPSHOTS "volumesnapshot-in-group-protection"
+#define IN_GROUP    KST_CSI_SNAPSHOTS "volumesnapshot-in-group-protection"
 #define GROUP_BOUND "groupsnapshot.storage.kubernetes.io/volumegroupsnapshot-bound-protection"
 
 /* One volume of a group. */
@@ -35,8 +35,7 @@ struct member {
 };
 
 struct group {
-    struct kst_kube *kube;
-    const struct kst_kube_resource *resource;
+    struct kst_csi *csi;
     const char *ns, *name;
     struct kst_json *object, *claims;
     struct member *members;
@@ -44,7 +43,7 @@ struct group {
     int64_t created_ns;
 };
 
-const char *group_of(const struct kst_json *snapshot)
+const char *kst_csi_group_of(const struct kst_json *snapshot)
 {
     const struct kst_json *owners = kst_json_path(snapshot, "metadata.ownerReferences");
     for (const struct kst_json *row = kst_json_first(owners); row; row = kst_json_next(row)) {
@@ -54,19 +53,12 @@ const char *group_of(const struct kst_json *snapshot)
     return NULL;
 }
 
-int find_group_resource(struct kst_kube *kube, const struct kst_kube_resource **out,
-                        struct kst_err **err)
-{
-    return kst_kube_find_resource(kube, "volumegroupsnapshots.groupsnapshot.storage.k8s.io", out,
-                                  err);
-}
-
 static int patch_status(const struct group *self, const struct kst_json *status,
                         struct kst_err **err)
 {
     kst_auto_json struct kst_json *patch = kst_json_make("{'status':%J}", status);
-    return kst_kube_patch(self->kube, self->resource, self->ns, self->name, "status",
-                          KST_PATCH_MERGE, patch, NULL, err);
+    return kst_kube_patch(self->csi->kube, self->csi->group_resource, self->ns, self->name,
+                          "status", KST_PATCH_MERGE, patch, NULL, err);
 }
 
 static const char *uid_of(const struct group *self)
@@ -93,7 +85,8 @@ static int find_members(struct group *self, struct kst_err **err)
     int rc = kst_selector_text(kst_json_path(self->object, "spec.source.selector"), &selector, err);
     const struct kst_kube_list_options options = {.label_selector = selector};
     if (rc == 0)
-        rc = kst_kube_list(self->kube, &kst_res_pvcs, self->ns, &options, &self->claims, NULL, err);
+        rc = kst_kube_list(self->csi->kube, &kst_res_pvcs, self->ns, &options, &self->claims, NULL,
+                           err);
     if (rc == 0 && kst_json_len(self->claims) == 0)
         rc = kst_err_set(err, KST_E_FAILED, "no persistent volume claim is selected");
     if (rc < 0)
@@ -121,18 +114,19 @@ static int find_members(struct group *self, struct kst_err **err)
 static int cut_member(void *arg, struct kst_err **err)
 {
     struct member *member = arg;
+    struct kst_csi *csi = member->group->csi;
     kst_auto_free char *from = NULL, *to = NULL;
-    int rc = kst_storage_path(dircsi.volumes, member->volume, &from, err);
+    int rc = kst_storage_path(csi->volumes, member->volume, &from, err);
     if (rc == 0)
-        rc = kst_storage_path(dircsi.volumes, member->handle, &to, err);
+        rc = kst_storage_path(csi->volumes, member->handle, &to, err);
     if (rc == 0)
-        rc = kst_storage_remove(to, err);
-    return rc < 0 ? rc : cut_volume(from, to, true, err);
+        rc = kst_csi_remove(csi, to, err);
+    return rc < 0 ? rc : kst_csi_cut(csi, from, to, true, err);
 }
 
 static int cut_all(struct group *self, struct kst_err **err)
 {
-    kst_auto_json struct kst_json *faults = read_faults(self->kube);
+    kst_auto_json struct kst_json *faults = kst_csi_faults(self->csi);
     const char *first = self->members[0].claim;
     const char *text = kst_storage_fault(faults, self->ns, first, "errorForever");
     int64_t delay_ms = kst_storage_fault_ms(faults, self->ns, first, "cutDelayMs");
@@ -141,7 +135,7 @@ static int cut_all(struct group *self, struct kst_err **err)
                            "Failed to create group snapshot: rpc error: code = Internal desc = %s",
                            text);
     int rc = delay_ms > 0 ? kst_sleep_ms(delay_ms, err) : 0;
-    struct kst_group *fibers = kst_group_new(kst_kube_loop(self->kube), false);
+    struct kst_group *fibers = kst_group_new(kst_kube_loop(self->csi->kube), false);
     for (size_t i = 0; rc == 0 && i < self->count; i++)
         kst_group_spawn(fibers, "cut", cut_member, &self->members[i]);
     int cut = kst_group_wait(fibers, rc == 0 ? err : NULL);
@@ -170,15 +164,15 @@ static int make_member(struct member *member, struct kst_err **err)
         "'metadata':{'name':%s,'annotations':{%s:%s},'finalizers':[%s]},"
         "'spec':{'deletionPolicy':'Delete','driver':%s,'source':{'volumeHandle':%s},"
         "'volumeSnapshotRef':{'kind':'VolumeSnapshot','name':%s,'namespace':%s}}}",
-        member->content, GROUP_HANDLE, uid_of(self), CONTENT_BOUND, DRIVER, member->volume,
-        member->name, self->ns);
+        member->content, KST_CSI_GROUP_HANDLE, uid_of(self), KST_CSI_CONTENT_BOUND, KST_CSI_DRIVER,
+        member->volume, member->name, self->ns);
     kst_auto_json struct kst_json *snapshot = kst_json_make(
         "{'apiVersion':'snapshot.storage.k8s.io/v1','kind':'VolumeSnapshot',"
         "'metadata':{'name':%s,'namespace':%s,'finalizers':[%s],'ownerReferences':["
         "{'apiVersion':%s,'kind':'VolumeGroupSnapshot','name':%s,'uid':%s}]},"
         "'spec':{'source':{'persistentVolumeClaimName':%s}}}",
-        member->name, self->ns, IN_GROUP, self->resource->api_version, self->name, uid_of(self),
-        member->claim);
+        member->name, self->ns, IN_GROUP, self->csi->group_resource->api_version, self->name,
+        uid_of(self), member->claim);
     kst_auto_json struct kst_json *content_status = kst_json_make(
         "{'status':{'snapshotHandle':%s,'creationTime':%L,'readyToUse':true,'restoreSize':%L}}",
         member->handle, self->created_ns, member->bytes);
@@ -186,32 +180,32 @@ static int make_member(struct member *member, struct kst_err **err)
         "{'status':{'boundVolumeSnapshotContentName':%s,'creationTime':%s,'readyToUse':true,"
         "'restoreSize':%s}}",
         member->content, created, member->size);
-    int rc = adopt(kst_kube_create(self->kube, &kst_res_snapshot_contents, NULL, content, false,
-                                   NULL, err),
+    int rc = adopt(kst_kube_create(self->csi->kube, &kst_res_snapshot_contents, NULL, content,
+                                   false, NULL, err),
                    err);
     if (rc == 0)
-        rc = adopt(kst_kube_create(self->kube, &kst_res_snapshots, self->ns, snapshot, false, NULL,
-                                   err),
+        rc = adopt(kst_kube_create(self->csi->kube, &kst_res_snapshots, self->ns, snapshot, false,
+                                   NULL, err),
                    err);
     kst_auto_json struct kst_json *made = NULL, *bound = NULL;
     if (rc == 0)
-        rc = kst_kube_get(self->kube, &kst_res_snapshots, self->ns, member->name, &made, err);
+        rc = kst_kube_get(self->csi->kube, &kst_res_snapshots, self->ns, member->name, &made, err);
     bound = kst_json_make("{'spec':{'volumeSnapshotRef':{'uid':%s}}}",
                           kst_json_path_str(made, "metadata.uid"));
     if (rc == 0)
-        rc = kst_kube_patch(self->kube, &kst_res_snapshot_contents, NULL, member->content, NULL,
-                            KST_PATCH_MERGE, bound, NULL, err);
+        rc = kst_kube_patch(self->csi->kube, &kst_res_snapshot_contents, NULL, member->content,
+                            NULL, KST_PATCH_MERGE, bound, NULL, err);
     if (rc == 0)
-        rc = kst_kube_patch(self->kube, &kst_res_snapshot_contents, NULL, member->content, "status",
-                            KST_PATCH_MERGE, content_status, NULL, err);
+        rc = kst_kube_patch(self->csi->kube, &kst_res_snapshot_contents, NULL, member->content,
+                            "status", KST_PATCH_MERGE, content_status, NULL, err);
     return rc < 0 ? rc
-                  : kst_kube_patch(self->kube, &kst_res_snapshots, self->ns, member->name, "status",
-                                   KST_PATCH_MERGE, status, NULL, err);
+                  : kst_kube_patch(self->csi->kube, &kst_res_snapshots, self->ns, member->name,
+                                   "status", KST_PATCH_MERGE, status, NULL, err);
 }
 
 static int log_cuts(const struct group *self, int64_t started_ns)
 {
-    FILE *log = fopen(dircsi.cuts, "ae");
+    FILE *log = self->csi->log ? fopen(self->csi->log, "ae") : NULL;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     for (size_t i = 0; log && i < self->count; i++)
@@ -256,40 +250,43 @@ static int end_member(const struct group *self, const struct kst_json *snapshot,
     const char *bound = kst_json_path_str(snapshot, "status.boundVolumeSnapshotContentName");
     kst_auto_json struct kst_json *content = NULL;
     kst_auto_free char *path = NULL;
-    int rc = bound ? find_object(self->kube, &kst_res_snapshot_contents, NULL, bound, &content, err)
+    int rc = bound ? kst_csi_find_object(self->csi, &kst_res_snapshot_contents, NULL, bound,
+                                         &content, err)
                    : 0;
     const char *handle = kst_json_path_str(content, "status.snapshotHandle");
     if (rc == 0 && handle)
-        rc = kst_storage_path(dircsi.volumes, handle, &path, err);
+        rc = kst_storage_path(self->csi->volumes, handle, &path, err);
     if (rc == 0 && path)
-        rc = kst_storage_remove(path, err);
+        rc = kst_csi_remove(self->csi, path, err);
     if (rc == 0 && content)
-        rc = set_finalizer(self->kube, &kst_res_snapshot_contents, content, CONTENT_BOUND, false,
-                           NULL, err);
+        rc = kst_csi_set_finalizer(self->csi, &kst_res_snapshot_contents, content,
+                                   KST_CSI_CONTENT_BOUND, false, NULL, err);
     if (rc == 0 && content)
-        rc = forget_not_found(
-            kst_kube_delete(self->kube, &kst_res_snapshot_contents, NULL, bound, NULL, err), err);
+        rc = kst_csi_forget_not_found(kst_kube_delete(self->csi->kube, &kst_res_snapshot_contents,
+                                                      NULL, bound, NULL, err),
+                                      err);
     if (rc == 0)
-        rc = set_finalizer(self->kube, &kst_res_snapshots, snapshot, IN_GROUP, false, NULL, err);
+        rc = kst_csi_set_finalizer(self->csi, &kst_res_snapshots, snapshot, IN_GROUP, false, NULL,
+                                   err);
     return rc < 0 ? rc
-                  : forget_not_found(kst_kube_delete(self->kube, &kst_res_snapshots, self->ns,
-                                                     kst_json_path_str(snapshot, "metadata.name"),
-                                                     NULL, err),
-                                     err);
+                  : kst_csi_forget_not_found(
+                        kst_kube_delete(self->csi->kube, &kst_res_snapshots, self->ns,
+                                        kst_json_path_str(snapshot, "metadata.name"), NULL, err),
+                        err);
 }
 
 static int end(struct group *self, struct kst_err **err)
 {
     kst_auto_json struct kst_json *all = NULL;
-    int rc = kst_kube_list(self->kube, &kst_res_snapshots, self->ns, NULL, &all, NULL, err);
+    int rc = kst_kube_list(self->csi->kube, &kst_res_snapshots, self->ns, NULL, &all, NULL, err);
     for (const struct kst_json *row = kst_json_first(all); rc == 0 && row;
          row = kst_json_next(row)) {
-        if (is(group_of(row), self->name))
+        if (is(kst_csi_group_of(row), self->name))
             rc = end_member(self, row, err);
     }
     return rc < 0 ? rc
-                  : set_finalizer(self->kube, self->resource, self->object, GROUP_BOUND, false,
-                                  NULL, err);
+                  : kst_csi_set_finalizer(self->csi, self->csi->group_resource, self->object,
+                                          GROUP_BOUND, false, NULL, err);
 }
 
 static int work_on(struct group *self, struct kst_err **err)
@@ -298,19 +295,18 @@ static int work_on(struct group *self, struct kst_err **err)
         return end(self, err);
     if (kst_json_path_str(self->object, "status.creationTime"))
         return 0;
-    int rc = set_finalizer(self->kube, self->resource, self->object, GROUP_BOUND, true, NULL, err);
+    int rc = kst_csi_set_finalizer(self->csi, self->csi->group_resource, self->object, GROUP_BOUND,
+                                   true, NULL, err);
     return rc < 0 ? rc : make(self, err);
 }
 
-int reconcile_group(struct controller *self, const char *ns, const char *name, int64_t *again_ms,
-                    struct kst_err **err)
+int kst_csi_reconcile_group(struct kst_csi *csi, const char *ns, const char *name,
+                            int64_t *again_ms, struct kst_err **err)
 {
-    struct group group = {.kube = controller_kube(self), .ns = ns, .name = name};
-    int rc = find_group_resource(group.kube, &group.resource, err);
-    if (rc == 0)
-        rc = find_object(group.kube, group.resource, ns, name, &group.object, err);
+    struct group group = {.csi = csi, .ns = ns, .name = name};
+    int rc = kst_csi_find_object(csi, csi->group_resource, ns, name, &group.object, err);
     if (rc == 0 && group.object)
-        rc = forget_not_found(work_on(&group, err), err);
+        rc = kst_csi_forget_not_found(work_on(&group, err), err);
     for (size_t i = 0; i < group.count; i++) {
         free(group.members[i].name);
         free(group.members[i].content);

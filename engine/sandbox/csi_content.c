@@ -16,16 +16,16 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "dircsi.h"
 #include "kube/client.h"
 #include "kube/event.h"
 #include "kube/resource.h"
 #include "loop/fiber.h"
+#include "sandbox/csi_internal.h"
 #include "sandbox/storage.h"
 
 /* A content at work. */
 struct cut {
-    struct kst_kube *kube;
+    struct kst_csi *csi;
     const struct kst_json *content, *faults;
     const char *name;
     const char *ns, *snapshot; /* of the VolumeSnapshot */
@@ -42,7 +42,7 @@ static int64_t now_ns(clockid_t clock)
 
 static int patch(struct cut *cut, bool status, const struct kst_json *body, struct kst_err **err)
 {
-    return kst_kube_patch(cut->kube, &kst_res_snapshot_contents, NULL, cut->name,
+    return kst_kube_patch(cut->csi->kube, &kst_res_snapshot_contents, NULL, cut->name,
                           status ? "status" : NULL, KST_PATCH_MERGE, body, NULL, err);
 }
 
@@ -58,8 +58,8 @@ static int64_t fault_ms(const struct cut *cut, const char *key)
 
 static int mark_creating(struct cut *cut, bool creating, struct kst_err **err)
 {
-    kst_auto_json struct kst_json *body = kst_json_make("{'metadata':{'annotations':{%s:%s}}}",
-                                                        BEING_CREATED, creating ? "yes" : NULL);
+    kst_auto_json struct kst_json *body = kst_json_make(
+        "{'metadata':{'annotations':{%s:%s}}}", KST_CSI_BEING_CREATED, creating ? "yes" : NULL);
     return patch(cut, false, body, err);
 }
 
@@ -78,7 +78,7 @@ static int refuse(struct cut *cut, const char *why, struct kst_err **err)
         kst_auto_json struct kst_json *body = kst_json_make(
             "{'status':{'readyToUse':false,'error':{'message':%s,'time':%s}}}", message, now);
         rc = patch(cut, true, body, err);
-        kst_event_emit(cut->kube, cut->content, KST_EVENT_WARNING,
+        kst_event_emit(cut->csi->kube, cut->content, KST_EVENT_WARNING,
                        first ? "SnapshotCreationFailed" : "SnapshotContentCheckandUpdateFailed",
                        message);
     }
@@ -88,16 +88,17 @@ static int refuse(struct cut *cut, const char *why, struct kst_err **err)
 /* The secret that the class names; the real sidecar tells only its own log which one it is. */
 static int check_secret(struct cut *cut, struct kst_err **err)
 {
-    const char *name = annotation(cut->content, SECRET_NAME);
-    const char *ns = annotation(cut->content, SECRET_NAMESPACE);
+    const char *name = kst_csi_annotation(cut->content, KST_CSI_SECRET_NAME);
+    const char *ns = kst_csi_annotation(cut->content, KST_CSI_SECRET_NAMESPACE);
     kst_auto_json struct kst_json *secret = NULL;
     bool missing = fault(cut, "secretMissing") != NULL;
-    int rc = name && ns ? find_object(cut->kube, &kst_res_secrets, ns, name, &secret, err) : 0;
+    int rc = name && ns ? kst_csi_find_object(cut->csi, &kst_res_secrets, ns, name, &secret, err)
+                        : 0;
     if (rc < 0 || (!missing && (secret || !name || !ns)))
         return rc;
     kst_auto_free char *inner = kst_asprintf("cannot get credentials for snapshot content \"%s\"",
                                              cut->name);
-    kst_auto_free char *quote = quoted(inner);
+    kst_auto_free char *quote = kst_csi_quoted(inner);
     kst_auto_free char *why = kst_asprintf(
         "failed to get input parameters to create snapshot for content %s: %s", cut->name, quote);
     return refuse(cut, why, err);
@@ -107,7 +108,7 @@ static int check_secret(struct cut *cut, struct kst_err **err)
 static int driver_error(struct cut *cut, const char *text, struct kst_err **err)
 {
     kst_auto_free char *inner = kst_asprintf("rpc error: code = Internal desc = %s", text);
-    kst_auto_free char *quote = quoted(inner);
+    kst_auto_free char *quote = kst_csi_quoted(inner);
     kst_auto_free char *why = kst_asprintf(
         "failed to take snapshot of the volume %s: %s",
         kst_json_path_str(cut->content, "spec.source.volumeHandle"), quote);
@@ -164,14 +165,15 @@ static int write_notes(const struct cut *cut, const struct note *note, int64_t s
                                             (long long)note->created_ns, cut->ns, cut->snapshot,
                                             cut->claim ? cut->claim : "-", cut->name);
     int rc = write_line(file, "we", text, err);
-    return rc < 0 ? rc : write_line(dircsi.cuts, "ae", line, err);
+    return rc < 0 || !cut->csi->log ? rc : write_line(cut->csi->log, "ae", line, err);
 }
 
 static int size_of(struct cut *cut, int64_t *size, struct kst_err **err)
 {
     kst_auto_json struct kst_json *pv = NULL;
-    int rc = find_object(cut->kube, &kst_res_pvs, NULL,
-                         kst_json_path_str(cut->content, "spec.source.volumeHandle"), &pv, err);
+    int rc = kst_csi_find_object(cut->csi, &kst_res_pvs, NULL,
+                                 kst_json_path_str(cut->content, "spec.source.volumeHandle"), &pv,
+                                 err);
     kst_storage_parse_size(kst_json_path_str(pv, "spec.capacity.storage"), size);
     return rc;
 }
@@ -183,16 +185,17 @@ static int make_cut(struct cut *cut, struct note *note, struct kst_err **err)
     int64_t started = now_ns(CLOCK_MONOTONIC);
     if (read_note(cut, note))
         return 0;
-    int rc = kst_storage_path(
-        dircsi.volumes, kst_json_path_str(cut->content, "spec.source.volumeHandle"), &volume, err);
+    int rc = kst_storage_path(cut->csi->volumes,
+                              kst_json_path_str(cut->content, "spec.source.volumeHandle"), &volume,
+                              err);
     if (rc == 0)
         rc = size_of(cut, &note->size, err);
     if (rc == 0 && delay_ms > 0)
         rc = kst_sleep_ms(delay_ms, err);
     if (rc == 0) /* nobody was told of a cut without a note */
-        rc = kst_storage_remove(cut->path, err);
+        rc = kst_csi_remove(cut->csi, cut->path, err);
     if (rc == 0)
-        rc = cut_volume(volume, cut->path, true, err);
+        rc = kst_csi_cut(cut->csi, volume, cut->path, true, err);
     note->created_ns = now_ns(CLOCK_REALTIME);
     return rc < 0 ? rc : write_notes(cut, note, started, err);
 }
@@ -234,13 +237,13 @@ static int create(struct cut *cut, struct kst_err **err)
 static int make_ready(struct cut *cut, int64_t *again_ms, struct kst_err **err)
 {
     if (fault(cut, "neverReady")) {
-        *again_ms = LOOK_AGAIN_MS;
+        *again_ms = KST_CSI_LOOK_AGAIN_MS;
         return 0;
     }
     int64_t created_ns = kst_json_path_int(cut->content, "status.creationTime", 0);
     int64_t left_ms = created_ns / 1000000 + fault_ms(cut, "readyDelayMs") - kst_wall_ms();
     if (left_ms > 0) {
-        *again_ms = left_ms < LOOK_AGAIN_MS ? left_ms + 1 : LOOK_AGAIN_MS;
+        *again_ms = left_ms < KST_CSI_LOOK_AGAIN_MS ? left_ms + 1 : KST_CSI_LOOK_AGAIN_MS;
         return 0;
     }
     kst_auto_json struct kst_json *body = kst_json_make(
@@ -255,7 +258,7 @@ static int adopt(struct cut *cut, const char *handle, struct kst_err **err)
     if (read_note(cut, &note))
         return tell_cut(cut, handle, &note, true, err);
     kst_auto_free char *inner = kst_asprintf("can not find snapshot for snapshotID %s", handle);
-    kst_auto_free char *quote = quoted(inner);
+    kst_auto_free char *quote = kst_csi_quoted(inner);
     kst_auto_free char *why = kst_asprintf("failed to list snapshot for content %s: %s", cut->name,
                                            quote);
     return refuse(cut, why, err);
@@ -272,7 +275,8 @@ static bool should_remove(const struct cut *cut)
         return false;
     if (kst_json_path_str(cut->content, "spec.source.snapshotHandle") && (!uid || !*uid))
         return true;
-    return !annotation(cut->content, BEING_CREATED) && annotation(cut->content, BEING_DELETED);
+    return !kst_csi_annotation(cut->content, KST_CSI_BEING_CREATED) &&
+           kst_csi_annotation(cut->content, KST_CSI_BEING_DELETED);
 }
 
 static int remove_cut(struct cut *cut, struct kst_err **err)
@@ -284,7 +288,7 @@ static int remove_cut(struct cut *cut, struct kst_err **err)
         kst_auto_json struct kst_json *body = kst_json_make(
             "{'status':{'snapshotHandle':null,'readyToUse':null,'creationTime':null,"
             "'restoreSize':null}}");
-        rc = kst_storage_remove(cut->path, err);
+        rc = kst_csi_remove(cut->csi, cut->path, err);
         if (rc == 0) {
             unlink(file);
             rc = patch(cut, true, body, err);
@@ -292,18 +296,18 @@ static int remove_cut(struct cut *cut, struct kst_err **err)
     }
     kst_auto_json struct kst_json *now = NULL;
     if (rc == 0)
-        rc = find_object(cut->kube, &kst_res_snapshot_contents, NULL, cut->name, &now, err);
+        rc = kst_csi_find_object(cut->csi, &kst_res_snapshot_contents, NULL, cut->name, &now, err);
     if (rc == 0 && now)
-        rc = set_finalizer(cut->kube, &kst_res_snapshot_contents, now, CONTENT_BOUND, false, NULL,
-                           err);
-    return forget_not_found(rc, err);
+        rc = kst_csi_set_finalizer(cut->csi, &kst_res_snapshot_contents, now, KST_CSI_CONTENT_BOUND,
+                                   false, NULL, err);
+    return kst_csi_forget_not_found(rc, err);
 }
 
 static char *claim_of(struct cut *cut)
 {
     kst_auto_json struct kst_json *snapshot = NULL;
     kst_auto_err struct kst_err *err = NULL;
-    find_object(cut->kube, &kst_res_snapshots, cut->ns, cut->snapshot, &snapshot, &err);
+    kst_csi_find_object(cut->csi, &kst_res_snapshots, cut->ns, cut->snapshot, &snapshot, &err);
     return kst_strdup(kst_json_path_str(snapshot, "spec.source.persistentVolumeClaimName"));
 }
 
@@ -314,10 +318,10 @@ static int work_on(struct cut *cut, int64_t *again_ms, struct kst_err **err)
     const char *uid = kst_json_path_str(cut->content, "spec.volumeSnapshotRef.uid");
     kst_auto_free char *usual = kst_asprintf("snapshot-%s", uid ? uid : "");
     if (fault(cut, "noSidecar")) {
-        *again_ms = LOOK_AGAIN_MS;
+        *again_ms = KST_CSI_LOOK_AGAIN_MS;
         return 0;
     }
-    int rc = kst_storage_path(dircsi.volumes,
+    int rc = kst_storage_path(cut->csi->volumes,
                               given    ? given
                               : handle ? handle
                                        : usual,
@@ -334,20 +338,20 @@ static int work_on(struct cut *cut, int64_t *again_ms, struct kst_err **err)
         return given ? adopt(cut, given, err) : create(cut, err);
     if (!kst_json_path_true(cut->content, "status.readyToUse"))
         return make_ready(cut, again_ms, err);
-    return annotation(cut->content, BEING_CREATED) ? mark_creating(cut, false, err) : 0;
+    return kst_csi_annotation(cut->content, KST_CSI_BEING_CREATED) ? mark_creating(cut, false, err)
+                                                                   : 0;
 }
 
-int reconcile_content(struct controller *self, const char *ns, const char *name, int64_t *again_ms,
-                      struct kst_err **err)
+int kst_csi_reconcile_content(struct kst_csi *csi, const char *ns, const char *name,
+                              int64_t *again_ms, struct kst_err **err)
 {
-    struct kst_kube *kube = controller_kube(self);
-    kst_auto_json struct kst_json *content = NULL, *faults = read_faults(kube);
-    int rc = find_object(kube, &kst_res_snapshot_contents, NULL, name, &content, err);
-    if (rc < 0 || !is(kst_json_path_str(content, "spec.driver"), DRIVER) ||
-        annotation(content, GROUP_HANDLE))
+    kst_auto_json struct kst_json *content = NULL, *faults = kst_csi_faults(csi);
+    int rc = kst_csi_find_object(csi, &kst_res_snapshot_contents, NULL, name, &content, err);
+    if (rc < 0 || !is(kst_json_path_str(content, "spec.driver"), KST_CSI_DRIVER) ||
+        kst_csi_annotation(content, KST_CSI_GROUP_HANDLE))
         return rc;
     struct cut cut = {
-        .kube = kube,
+        .csi = csi,
         .content = content,
         .faults = faults,
         .name = name,
@@ -355,9 +359,9 @@ int reconcile_content(struct controller *self, const char *ns, const char *name,
         .snapshot = kst_json_path_str(content, "spec.volumeSnapshotRef.name"),
     };
     cut.claim = claim_of(&cut);
-    rc = forget_not_found(work_on(&cut, again_ms, err), err);
+    rc = kst_csi_forget_not_found(work_on(&cut, again_ms, err), err);
     free(cut.claim);
     free(cut.path);
-    controller_poke(dircsi.snapshots, cut.ns, cut.snapshot);
+    kst_csi_controller_poke(csi->snapshots, cut.ns, cut.snapshot);
     return rc;
 }
