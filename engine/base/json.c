@@ -515,3 +515,28 @@ struct kst_json *kst_json_mut_at(struct kst_json *self, size_t index)
 {
     return (struct kst_json *)kst_json_at(self, index);
 }
+
+struct kst_json *kst_json_first_mut(struct kst_json *self)
+{
+    return (struct kst_json *)kst_json_first(self);
+}
+
+struct kst_json *kst_json_next_mut(struct kst_json *self)
+{
+    return (struct kst_json *)kst_json_next(self);
+}
+
+void kst_json_drop(struct kst_json *self, struct kst_json *entry)
+{
+    cJSON_Delete(cJSON_DetachItemViaPointer(raw(self), raw(entry)));
+}
+
+struct kst_json *kst_json_replace(struct kst_json *self, struct kst_json *entry,
+                                  struct kst_json *value)
+{
+    raw(value)->string = raw(entry)->string;
+    raw(entry)->string = NULL;
+    if (!cJSON_ReplaceItemViaPointer(raw(self), raw(entry), raw(value)))
+        abort();
+    return value;
+}

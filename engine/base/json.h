@@ -119,6 +119,15 @@ struct kst_json *kst_json_ensure_array(struct kst_json *self, const char *key);
 /* Mutable access to a child, for values that the caller owns. */
 struct kst_json *kst_json_mut(struct kst_json *self, const char *key);
 struct kst_json *kst_json_mut_at(struct kst_json *self, size_t index);
+/* As kst_json_first() and kst_json_next(); an entry may be changed, and be dropped or replaced once
+ * the one after it is known. */
+struct kst_json *kst_json_first_mut(struct kst_json *self);
+struct kst_json *kst_json_next_mut(struct kst_json *self);
+/* Removes an entry, which is freed, without looking for it. */
+void kst_json_drop(struct kst_json *self, struct kst_json *entry);
+/* Puts `value` (taken) in the place of an entry, which is freed; the key stays. Returns `value`. */
+struct kst_json *kst_json_replace(struct kst_json *self, struct kst_json *entry,
+                                  struct kst_json *value);
 
 /* A value from a template, which is a constant of the program (a wrong one asserts): JSON in which
  * ' may stand for ", with %s (const char *, quoted and escaped; NULL gives null), %d (int),

@@ -265,7 +265,8 @@ static const struct admission {
     {"policy/poddisruptionbudgets", NULL,
      "{'disruptionsAllowed':0,'currentHealthy':0,'desiredHealthy':0,'expectedPods':0}"},
     {"networking.k8s.io/ingresses", NULL, "{'loadBalancer':{}}"},
-    {"apiextensions.k8s.io/customresourcedefinitions", admit_definition, NULL},
+    {"apiextensions.k8s.io/customresourcedefinitions", admit_definition,
+     "{'conditions':null,'acceptedNames':{'plural':'','kind':''},'storedVersions':[]}"},
     {"scheduling.k8s.io/priorityclasses", admit_priority_class, NULL},
 };
 
@@ -316,28 +317,12 @@ struct kst_json *kst_admit_update(struct kst_api *self, const struct kst_api_cal
 
 /* ---- afterwards ---- */
 
-/* A definition is served as soon as it is accepted. */
-static void establish(struct kst_api *self, struct kst_object *object)
-{
-    struct kst_json *changed = kst_json_dup(object->json);
-    char now[KST_TIME_TEXT];
-    kst_api_now(now);
-    kst_crd_set_established(changed, now);
-    kst_registry_define(self->registry, changed);
-    if (kst_json_equal(object->json, changed))
-        kst_json_free(changed);
-    else
-        kst_bucket_put(kst_store_bucket(self->store,
-                                        "apiextensions.k8s.io/customresourcedefinitions"),
-                       changed);
-}
-
 void kst_admit_stored(struct kst_api *self, const struct kst_api_call *call,
                       struct kst_object *object)
 {
     const char *bucket = kst_bucket_name(call->resource->bucket);
     if (strcmp(bucket, "apiextensions.k8s.io/customresourcedefinitions") == 0)
-        establish(self, object);
+        kst_definition_stored(self, object);
 }
 
 void kst_admit_deleted(struct kst_api *self, const struct kst_resource *resource,
@@ -345,5 +330,5 @@ void kst_admit_deleted(struct kst_api *self, const struct kst_resource *resource
 {
     const char *bucket = kst_bucket_name(resource->bucket);
     if (strcmp(bucket, "apiextensions.k8s.io/customresourcedefinitions") == 0)
-        kst_registry_undefine(self->registry, kst_api_text(object, "metadata.name"));
+        kst_definition_deleted(self, object);
 }

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "sandbox/api_internal.h"
 #include "sandbox/convert.h"
+#include "sandbox/custom.h"
 #include "sandbox/registry.h"
 #include "sandbox/status.h"
 #include "sandbox/store.h"
@@ -144,6 +145,8 @@ struct kst_json *kst_api_show(const struct kst_resource *resource, const struct 
     struct kst_json *copy = kst_json_dup(object->json);
     if (strcmp(kst_api_text(copy, "apiVersion"), resource->api_version) != 0)
         kst_convert_out(resource, copy);
+    if (resource->flags & KST_RES_CUSTOM)
+        kst_custom_show(resource, copy);
     return copy;
 }
 

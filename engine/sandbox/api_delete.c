@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
+#include "sandbox/crd.h"
 #include "sandbox/registry.h"
 #include "sandbox/status.h"
 #include "sandbox/store.h"
@@ -168,6 +169,12 @@ struct kst_json *kst_api_delete(struct kst_api *self, const struct kst_api_call 
         return status;
     kst_auto_json struct kst_json *object = kst_json_dup(live->json);
     set_propagation(resource, kst_json_mut(object, "metadata"), options->propagation);
+    if (is(resource, "apiextensions.k8s.io/customresourcedefinitions") &&
+        !kst_api_is_deleting(object)) {
+        char now[KST_TIME_TEXT];
+        kst_api_now(now);
+        kst_crd_terminate(object, now);
+    }
     int64_t grace = grace_of(resource, object, options);
     if (options->grace_seconds < 0 && kst_api_is_deleting(object))
         grace = kst_json_path_int(object, "metadata.deletionGracePeriodSeconds", 0);

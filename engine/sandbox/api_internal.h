@@ -45,6 +45,9 @@ struct kst_json *kst_admit_update(struct kst_api *self, const struct kst_api_cal
 /* After a change was stored: definitions are served, and so on. */
 void kst_admit_stored(struct kst_api *self, const struct kst_api_call *call,
                       struct kst_object *object);
+/* A definition was stored, or is gone (definitions.c). */
+void kst_definition_stored(struct kst_api *self, struct kst_object *object);
+void kst_definition_deleted(struct kst_api *self, const struct kst_json *definition);
 void kst_admit_deleted(struct kst_api *self, const struct kst_resource *resource,
                        const struct kst_json *object);
 

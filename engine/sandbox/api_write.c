@@ -11,12 +11,12 @@
 #include "sandbox/api_internal.h"
 #include "sandbox/builtin.h"
 #include "sandbox/convert.h"
+#include "sandbox/custom.h"
 #include "sandbox/managed.h"
 #include "sandbox/patch.h"
 #include "sandbox/pending.h"
 #include "sandbox/rbac.h"
 #include "sandbox/registry.h"
-#include "sandbox/schema.h"
 #include "sandbox/status.h"
 #include "sandbox/store.h"
 #include "sandbox/strategic.h"
@@ -131,18 +131,16 @@ static void check_new_finalizers(const struct kst_json *live, const struct kst_j
 static void complete(const struct kst_resource *resource, struct kst_json *object)
 {
     if (is_custom(resource)) {
-        if (resource->schema) {
-            kst_schema_prune(resource->schema, object);
-            kst_schema_default(resource->schema, object);
-        }
+        kst_custom_read(resource, object);
     } else {
         kst_builtin_default(resource->group, resource->version, resource->kind, object);
     }
 }
 
-static struct kst_json *validate(const struct kst_resource *resource, const struct kst_json *live,
+static struct kst_json *validate(const struct kst_api_call *call, const struct kst_json *live,
                                  const struct kst_json *object)
 {
+    const struct kst_resource *resource = call->resource;
     kst_auto_json struct kst_json *causes = kst_json_array();
     if (live)
         check_new_finalizers(live, object, causes);
@@ -153,8 +151,8 @@ static struct kst_json *validate(const struct kst_resource *resource, const stru
         kst_json_push(causes, kst_json_dup(kst_json_at(causes, i)));
     if (!is_custom(resource))
         kst_builtin_validate(resource->group, resource->kind, object, live, causes);
-    else if (resource->schema)
-        kst_schema_validate(resource->schema, object, causes);
+    else
+        kst_custom_validate(resource, live, object, same(call->subresource, "status"), causes);
     if (kst_json_len(causes) == 0)
         return NULL;
     return kst_status_invalid(resource, kst_api_text(object, "metadata.name"), causes);
@@ -217,6 +215,8 @@ static void give(const struct kst_resource *resource, struct kst_json *object,
         return;
     *out = kst_json_dup(object);
     kst_json_set_str(*out, "apiVersion", resource->api_version);
+    if (is_custom(resource))
+        kst_custom_show(resource, *out);
 }
 
 struct kst_json *kst_api_write(struct kst_api *self, const struct kst_api_call *call,
@@ -225,6 +225,8 @@ struct kst_json *kst_api_write(struct kst_api *self, const struct kst_api_call *
 {
     const struct kst_resource *resource = call->resource;
     kst_json_set_str(object, "apiVersion", resource->stored_as);
+    if (is_custom(resource))
+        kst_custom_store(resource, object);
     if (live && unchanged(live->json, object)) {
         kst_json_free(object);
         give(resource, live->json, out);
@@ -352,7 +354,7 @@ static struct kst_json *prepare_create(struct kst_api *self, const struct kst_ap
         manage_new(call, object, has_status);
     status = kst_admit_create(self, call, object);
     if (!status)
-        status = validate(call->resource, NULL, object);
+        status = validate(call, NULL, object);
     if (status)
         return status;
     const char *name = kst_api_text(object, "metadata.name");
@@ -511,23 +513,28 @@ static struct kst_json *change(struct kst_api *self, const struct kst_api_call *
                                struct kst_json **out)
 {
     bool status_only = same(call->subresource, "status");
-    keep_system_fields(live->json, object, applied);
-    object = merge_status(call->resource, status_only, live->json, object);
-    keep_spec_finalizers(call->resource, live->json, object);
+    /* A custom resource is compared in the version in which it was sent. */
+    kst_auto_json struct kst_json *shown = is_custom(call->resource)
+                                               ? kst_api_show(call->resource, live)
+                                               : NULL;
+    const struct kst_json *before = shown ? shown : live->json;
+    keep_system_fields(before, object, applied);
+    object = merge_status(call->resource, status_only, before, object);
+    keep_spec_finalizers(call->resource, before, object);
     complete(call->resource, object);
     if (!applied)
-        manage(call, live->json, object);
+        manage(call, before, object);
     struct kst_json *status = kst_rbac_check_grant(self, call->user, call->resource, call->ns,
-                                                   live->json, object);
+                                                   before, object);
     if (!status && !status_only)
-        status = kst_admit_update(self, call, live->json, object);
+        status = kst_admit_update(self, call, before, object);
     if (!status)
-        status = validate(call->resource, live->json, object);
+        status = validate(call, before, object);
     if (status) {
         kst_json_free(object);
         return status;
     }
-    count_generation(call, live->json, object);
+    count_generation(call, before, object);
     return kst_api_write(self, call, live, object, out);
 }
 

@@ -8,24 +8,26 @@
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
 #include "sandbox/controller.h"
+#include "sandbox/crd.h"
 #include "sandbox/registry.h"
 #include "sandbox/store.h"
 
-#define CRDS      "apiextensions.k8s.io/customresourcedefinitions"
-#define FINALIZER "customresourcecleanup.apiextensions.k8s.io"
+#define CRDS "apiextensions.k8s.io/customresourcedefinitions"
 
-static void set_finalizer(struct kst_api *api, const struct kst_object *definition, bool wanted)
+/* Tells how far the deletion is; at its end without the finalizer. */
+static void tell(struct kst_api *api, const char *name, bool ends, const char *reason,
+                 const char *message)
 {
-    kst_auto_object struct kst_object *live = kst_object_ref(
-        kst_api_find(api, CRDS, "", definition->name));
+    kst_auto_object struct kst_object *live = kst_object_ref(kst_api_find(api, CRDS, "", name));
     if (!live)
         return;
     struct kst_json *changed = kst_json_dup(live->json);
-    struct kst_json *metadata = kst_json_mut(changed, "metadata");
-    kst_api_list_remove(metadata, "finalizers", FINALIZER);
-    if (wanted)
-        kst_json_push(kst_json_ensure_array(metadata, "finalizers"), kst_json_from_str(FINALIZER));
-    struct kst_api_call call = kst_api_call_for(api, CRDS, "", live->name, "kube-apiserver");
+    char now[KST_TIME_TEXT];
+    kst_api_now(now);
+    kst_crd_set_condition(changed, "Terminating", !ends, reason, message, now);
+    if (ends)
+        kst_api_list_remove(kst_json_mut(changed, "metadata"), "finalizers", KST_CRD_FINALIZER);
+    struct kst_api_call call = kst_api_call_for(api, CRDS, "", name, "kube-apiserver");
     kst_json_free(kst_api_write(api, &call, live, changed, NULL));
 }
 
@@ -42,18 +44,26 @@ static bool empty(struct kst_api *api, const struct kst_json *definition)
     return kst_bucket_count(kst_store_bucket(kst_api_store(api), bucket)) == 0;
 }
 
+static void finish(struct kst_api *api, const struct kst_object *definition)
+{
+    if (!kst_crd_is(definition->json, "Established")) {
+        tell(api, definition->name, true, "NeverEstablished", "resource was never established");
+        return;
+    }
+    tell(api, definition->name, false, "InstanceDeletionInProgress",
+         "CustomResource deletion is in progress");
+    if (empty(api, definition->json))
+        tell(api, definition->name, true, "InstanceDeletionCompleted", "removed all instances");
+}
+
 static int64_t reconcile(const struct kst_control *control)
 {
     struct kst_control_list list = kst_control_list(control->api, CRDS, NULL);
     for (size_t i = 0; i < list.count; i++) {
         const struct kst_json *definition = list.objects[i]->json;
-        bool held = kst_api_list_has(kst_json_path(definition, "metadata.finalizers"), FINALIZER);
-        if (!kst_api_is_deleting(definition)) {
-            if (!held)
-                set_finalizer(control->api, list.objects[i], true);
-        } else if (held && empty(control->api, definition)) {
-            set_finalizer(control->api, list.objects[i], false);
-        }
+        if (kst_api_is_deleting(definition) &&
+            kst_api_list_has(kst_json_path(definition, "metadata.finalizers"), KST_CRD_FINALIZER))
+            finish(control->api, list.objects[i]);
     }
     kst_control_list_release(&list);
     return KST_NEVER;

@@ -158,6 +158,23 @@ static const char *text_at(const struct kst_json *json, const char *path)
     return text ? text : "";
 }
 
+/* The names that it got; those that it asks for, where nobody has looked at them. */
+static const struct kst_json *names_of(const struct kst_json *definition)
+{
+    const struct kst_json *accepted = kst_json_path(definition, "status.acceptedNames");
+    return accepted ? accepted : kst_json_path(definition, "spec.names");
+}
+
+/* The schema of the version that is stored. */
+static const struct kst_json *stored_schema_of(const struct kst_json *spec)
+{
+    const struct kst_json *versions = kst_json_get(spec, "versions");
+    for (const struct kst_json *v = kst_json_first(versions); v; v = kst_json_next(v))
+        if (kst_json_true(kst_json_get(v, "storage")))
+            return kst_json_path(v, "schema.openAPIV3Schema");
+    return NULL;
+}
+
 static void define_version(struct kst_registry *self, const struct kst_json *definition,
                            size_t index, const char *stored_version)
 {
@@ -170,12 +187,13 @@ static void define_version(struct kst_registry *self, const struct kst_json *def
     resource->group = kst_strdup(group);
     resource->version = kst_strdup(text_at(version, "name"));
     resource->api_version = api_version_of(group, resource->version);
-    resource->plural = kst_strdup(text_at(spec, "names.plural"));
-    resource->singular = kst_strdup(text_at(spec, "names.singular"));
-    resource->kind = kst_strdup(text_at(spec, "names.kind"));
-    resource->list_kind = kst_strdup(text_at(spec, "names.listKind"));
-    resource->short_names = joined(kst_json_path(spec, "names.shortNames"));
-    resource->categories = joined(kst_json_path(spec, "names.categories"));
+    const struct kst_json *names = names_of(resource->definition);
+    resource->plural = kst_strdup(text_at(names, "plural"));
+    resource->singular = kst_strdup(text_at(names, "singular"));
+    resource->kind = kst_strdup(text_at(names, "kind"));
+    resource->list_kind = kst_strdup(text_at(names, "listKind"));
+    resource->short_names = joined(kst_json_get(names, "shortNames"));
+    resource->categories = joined(kst_json_get(names, "categories"));
     resource->flags = KST_RES_CUSTOM | KST_RES_GENERATION;
     if (strcmp(text_at(spec, "scope"), "Namespaced") == 0)
         resource->flags |= KST_RES_NAMESPACED;
@@ -185,13 +203,32 @@ static void define_version(struct kst_registry *self, const struct kst_json *def
     if (resource->scale)
         resource->flags |= KST_RES_SCALE;
     resource->schema = kst_json_path(version, "schema.openAPIV3Schema");
+    resource->stored_schema = stored_schema_of(spec);
     resource->columns = kst_json_get(version, "additionalPrinterColumns");
     resource->bucket = bucket_of(self, group, resource->plural);
     resource->stored_as = api_version_of(group, stored_version);
 }
 
+/* Whether nothing would change: resources live on for those who hold them, so that making them anew
+ * costs memory. */
+static bool is_defined(const struct kst_registry *self, const struct kst_json *definition)
+{
+    const char *name = text_at(definition, "metadata.name");
+    for (size_t i = 0; i < self->count; i++) {
+        const struct kst_resource *resource = self->resources[i];
+        if (resource->served && resource->definition_name &&
+            strcmp(resource->definition_name, name) == 0)
+            return kst_json_equal(kst_json_get(resource->definition, "spec"),
+                                  kst_json_get(definition, "spec")) &&
+                   kst_json_equal(names_of(resource->definition), names_of(definition));
+    }
+    return false;
+}
+
 void kst_registry_define(struct kst_registry *self, const struct kst_json *definition)
 {
+    if (is_defined(self, definition))
+        return;
     kst_registry_undefine(self, text_at(definition, "metadata.name"));
     const struct kst_json *versions = kst_json_path(definition, "spec.versions");
     const char *stored = "";

@@ -37,7 +37,7 @@ struct kst_resource {
     const char *stored_as;     /* the apiVersion in which it is kept */
     bool served;               /* false once it is not served any more */
     /* Of a custom resource, borrowed from its definition; NULL where there is none. */
-    const struct kst_json *schema, *columns, *scale;
+    const struct kst_json *schema, *stored_schema, *columns, *scale;
     struct kst_json *definition;
     const char *definition_name;
 };

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Objects of custom resources on their way between a request, in any version of their definition,
+ * and the store, which keeps the one that is marked for it. The conversion is None: versions differ
+ * in what their schemas prune and fill in, and in apiVersion.
+ */
+#ifndef KST_SANDBOX_CUSTOM_H
+#define KST_SANDBOX_CUSTOM_H
+
+#include <stdbool.h>
+
+struct kst_api;
+struct kst_json;
+struct kst_resource;
+
+/* What a request brings, or a patch has made, as its version reads it. */
+void kst_custom_read(const struct kst_resource *resource, struct kst_json *object);
+/* An object of any version as it is stored. */
+void kst_custom_store(const struct kst_resource *resource, struct kst_json *object);
+/* A stored object as the resource's version shows it. */
+void kst_custom_show(const struct kst_resource *resource, struct kst_json *object);
+/* Adds the causes for which it is refused: those of the schema, of the replicas that a Scale shows,
+ * of embedded resources, and of lists that are sets or maps. `live` is NULL for a new object; both
+ * are in the resource's version. A write of the status alone is asked less. */
+void kst_custom_validate(const struct kst_resource *resource, const struct kst_json *live,
+                         const struct kst_json *object, bool status_only, struct kst_json *causes);
+/* The Status that says why nothing can be created now: its definition is being deleted; or NULL. */
+struct kst_json *kst_custom_refuse(struct kst_api *api, const struct kst_resource *resource);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What schema*.c share; see schema.h. */
+#ifndef KST_SANDBOX_SCHEMA_INTERNAL_H
+#define KST_SANDBOX_SCHEMA_INTERNAL_H
+
+#include <stdbool.h>
+
+#define KST_SCHEMA_PRESERVE      "x-kubernetes-preserve-unknown-fields"
+#define KST_SCHEMA_EMBEDDED      "x-kubernetes-embedded-resource"
+#define KST_SCHEMA_INT_OR_STRING "x-kubernetes-int-or-string"
+
+struct kst_json;
+
+/* The object at a key of a schema; NULL for anything else. */
+const struct kst_json *kst_schema_part(const struct kst_json *schema, const char *key);
+/* The schema of a field: its own, else that of all others; NULL where there is none. */
+const struct kst_json *kst_schema_field(const struct kst_json *schema, const char *key);
+/* Whether a text is of a format ("date-time", "ipv4"); true for formats that the server ignores. */
+bool kst_schema_format(const char *format, const char *text);
+/* Whether the server knows the format. */
+bool kst_schema_has_format(const char *format);
+
+#endif
