@@ -30,6 +30,7 @@ enum {
     CONNECTIONS = 4096,
     POOL_BYTES = 64 * 1024, /* of a connection: caps what its headers take */
     MUTE_MS = 100,
+    IDLE_S = 90,
 };
 
 enum answer { NONE, REPLY, STREAM, UPGRADE, RESET, TRUNCATE };
@@ -77,6 +78,7 @@ struct kst_httpd {
     void (*handle)(void *arg, struct kst_httpd_request *request);
     void *arg;
     size_t body_bytes;
+    unsigned idle_s;
     int epoll_fd, port;
     struct kst_timer *timer, *sweep;
     struct kst_httpd_request *requests;
@@ -412,14 +414,13 @@ static int start_daemon(struct kst_httpd *self, const struct sockaddr_in *addres
         {MHD_OPTION_END, 0, NULL},
     };
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-    self->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, self,
-                                    MHD_OPTION_EXTERNAL_LOGGER, on_log, self, MHD_OPTION_SOCK_ADDR,
-                                    (const struct sockaddr *)address, MHD_OPTION_NOTIFY_COMPLETED,
-                                    on_completed, self, MHD_OPTION_CONNECTION_LIMIT,
-                                    (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                                    (size_t)POOL_BYTES, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
-                                    MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL, MHD_OPTION_ARRAY,
-                                    self->cert ? tls : none, MHD_OPTION_END);
+    self->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, self, MHD_OPTION_EXTERNAL_LOGGER, on_log, self,
+        MHD_OPTION_SOCK_ADDR, (const struct sockaddr *)address, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, self, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
+        self->idle_s, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
+        NULL, MHD_OPTION_ARRAY, self->cert ? tls : none, MHD_OPTION_END);
     if (self->daemon)
         return 0;
     return kst_err_set(err, errno == EADDRINUSE ? KST_E_EXISTS : KST_E_IO,
@@ -439,6 +440,7 @@ int kst_httpd_new(struct kst_loop *loop, const struct kst_httpd_options *options
     self->handle = options->handle;
     self->arg = options->arg;
     self->body_bytes = options->body_bytes ? options->body_bytes : BODY_BYTES;
+    self->idle_s = options->idle_s ? options->idle_s : IDLE_S;
     self->cert = options->key_pem ? kst_strdup(options->cert_pem) : NULL;
     self->key = options->cert_pem ? kst_strdup(options->key_pem) : NULL;
     int rc = start_daemon(self, &address, err);

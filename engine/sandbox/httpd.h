@@ -25,6 +25,9 @@ struct kst_httpd_options {
     int port;                       /* 0: any that is free */
     const char *cert_pem, *key_pem; /* TLS where both are there */
     size_t body_bytes;              /* of a request at most; 0: 16 MiB */
+    /* After which a connection is ended on which nothing moves, unless its request is being served;
+     * 0: 90. Not every client that goes away in the middle of a request is seen to. */
+    unsigned idle_s;
     /* Called in a fiber of its own for each request. */
     void (*handle)(void *arg, struct kst_httpd_request *request);
     void *arg;

@@ -25,6 +25,7 @@
 #include "loop/loop.h"
 #include "sandbox/api.h"
 #include "sandbox/bootstrap.h"
+#include "sandbox/httpd.h"
 #include "sandbox/server.h"
 #include "sandbox/store.h"
 
@@ -216,23 +217,22 @@ static void test_odd_values_are_answered(void **state)
 
 /* ---- A watch that is not read ---- */
 
-static int connect_slowly(const struct cluster *self)
+static int connect_slowly(int port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), small = 4096;
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)kst_server_port(self->server))};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
 }
 
-/* Reads until the text was seen, or the end. */
+/* Reads until the text was seen (true), or the end. */
 static bool read_until(int fd, struct kst_buf *seen, const char *text)
 {
     while (!strstr(seen->data, text)) {
         if (kst_wait_fd(fd, POLLIN, kst_deadline_in_ms(WAIT_MS), NULL) < 0)
-            return false;
+            fail_msg("neither '%s' nor the end came", text);
         char piece[65536];
         ssize_t count = recv(fd, piece, sizeof(piece), MSG_DONTWAIT);
         if (count <= 0)
@@ -252,7 +252,7 @@ static void watch_slowly(struct cluster *self)
                                   "?watch=1&resourceVersion=1 HTTP/1.1\r\nHost: x\r\n\r\n";
     kst_auto_buf seen = KST_BUF_INIT(16 * MIB);
     struct kst_bucket *bucket = kst_store_bucket(kst_api_store(self->api), "/configmaps");
-    int fd = connect_slowly(self);
+    int fd = connect_slowly(kst_server_port(self->server));
     assert_int_equal(send(fd, request, sizeof(request) - 1, 0), sizeof(request) - 1);
     assert_true(read_until(fd, &seen, "200 OK"));
     for (int i = 0; i < 100; i++) {
@@ -269,6 +269,39 @@ static void test_a_watch_that_is_not_read_is_told_so(void **state)
     in_cluster(watch_slowly);
 }
 
+/* ---- A client that says half of what it wants ---- */
+
+static void never_called(void *arg, struct kst_httpd_request *request)
+{
+    fail_msg("half a request is served");
+}
+
+static int send_half(void *arg, struct kst_err **err)
+{
+    static const char half[] = "GET / HTTP/1.1\r\nHost";
+    const struct kst_httpd_options options = {
+        .address = "127.0.0.1", .idle_s = 1, .handle = never_called};
+    kst_auto_buf seen = KST_BUF_INIT(MIB);
+    struct kst_httpd *httpd = NULL;
+    assert_int_equal(kst_httpd_new(kst_fiber_loop(), &options, &httpd, err), 0);
+    int fd = connect_slowly(kst_httpd_port(httpd));
+    assert_int_equal(send(fd, half, sizeof(half) - 1, 0), sizeof(half) - 1);
+    assert_false(read_until(fd, &seen, "HTTP/1.1 200"));
+    close(fd);
+    kst_httpd_stop(httpd);
+    kst_httpd_free(httpd);
+    return 0;
+}
+
+/* Its connection is ended, and does not count against others for ever. */
+static void test_half_a_request_is_given_up(void **state)
+{
+    struct kst_loop *loop = NULL;
+    assert_int_equal(kst_loop_new(&loop, NULL), 0);
+    assert_int_equal(kst_loop_run(loop, "test", send_half, NULL, NULL), 0);
+    kst_loop_free(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_large_changes_are_forgotten),
         cmocka_unit_test(test_odd_values_are_answered),
         cmocka_unit_test(test_a_watch_that_is_not_read_is_told_so),
+        cmocka_unit_test(test_half_a_request_is_given_up),
     };
     kst_http_global_init();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
