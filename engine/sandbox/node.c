@@ -73,14 +73,17 @@ static void sweep(struct kst_node *self)
     }
 }
 
+/* Shielded: its end is kst_node_free(), whoever is cancelled before. */
 static int keep_house(void *arg, struct kst_err **err)
 {
     struct kst_node *self = arg;
+    kst_shield_begin();
     while (!self->stopping || self->pods) {
         sweep(self);
         if (!self->stopping || self->pods)
             kst_cond_wait(&self->changed, kst_now_ms() + (self->stopping ? 20 : 1000), NULL);
     }
+    kst_shield_end();
     return 0;
 }
 
