@@ -353,6 +353,26 @@ int kst_lease_acquire(struct kst_kube *kube, const struct kst_lease_options *opt
     return 0;
 }
 
+int kst_lease_sweep(struct kst_kube *kube, const struct kst_lease_options *options,
+                    struct kst_err **err)
+{
+    kst_auto_json struct kst_json *there = NULL;
+    int rc = kst_kube_get(kube, &kst_res_leases, options->ns, options->name, &there, err);
+    const char *holder = kst_json_path_str(there, "spec.holderIdentity");
+    if (rc == 0 && holder && *holder &&
+        !(options->holder_is_dead && options->holder_is_dead(options->arg, holder)))
+        return 0;
+    const struct kst_kube_delete_options exactly = {
+        .grace_seconds = -1, .uid = kst_json_path_str(there, "metadata.uid")};
+    if (rc == 0)
+        rc = kst_kube_delete(kube, &kst_res_leases, options->ns, options->name, &exactly, err);
+    if (rc == KST_E_NOT_FOUND) {
+        kst_err_clear(err);
+        return 0;
+    }
+    return rc;
+}
+
 int kst_lease_check(const struct kst_lease *self, struct kst_err **err)
 {
     while (!self->lost && kst_now_ms() >= self->sure_until_ms) {

@@ -39,6 +39,10 @@ struct kst_lease_options {
 int kst_lease_acquire(struct kst_kube *kube, const struct kst_lease_options *options, bool wait,
                       void (*lost_call)(void *arg), void *lost_arg, struct kst_lease **out,
                       struct kst_err **err);
+/* Removes a lease that nobody needs any more: one whose holder surely does not live, or that nobody
+ * holds. Any other stays. Yields; 0 also where there is none. */
+int kst_lease_sweep(struct kst_kube *kube, const struct kst_lease_options *options,
+                    struct kst_err **err);
 /* To be asked before each write. 0 where the lease is surely ours; KST_E_LOST where somebody else
  * has taken it, or it is gone. Where it could not be renewed in time (the API server is away),
  * yields until it was renewed (nobody took it meanwhile: it is ours still), lost, or the fiber's

@@ -139,27 +139,30 @@ static int run_page(struct listing *l, struct kst_err **err)
     return 0;
 }
 
+/* A 410 means that what the list was read from is too old; from its beginning it is read anew. */
+static void start_again(struct listing *l, void (*restart)(void *arg))
+{
+    free(kst_take(l->token));
+    if (restart)
+        restart(l->arg);
+    if (l->left_bytes >= 0)
+        l->left_bytes = LIST_BYTES;
+}
+
 static int run_list(struct listing *l, void (*restart)(void *arg), struct kst_err **err)
 {
     int restarts = 0;
+    bool again;
     do {
         struct kst_err *cause = NULL;
         int rc = run_page(l, &cause);
-        if (rc == 0)
-            continue;
-        if (l->gone && l->token && restarts++ < RESTARTS) {
-            kst_err_clear(&cause);
-            free(kst_take(l->token));
-            if (restart)
-                restart(l->arg);
-            if (l->left_bytes >= 0)
-                l->left_bytes = LIST_BYTES;
-            rc = run_page(l, &cause);
-            if (rc == 0)
-                continue;
-        }
-        return kst_err_move(err, &cause);
-    } while (l->token);
+        again = rc < 0 && l->gone && restarts++ < RESTARTS;
+        if (rc < 0 && !again)
+            return kst_err_move(err, &cause);
+        kst_err_clear(&cause);
+        if (again)
+            start_again(l, restart);
+    } while (again || l->token);
     return 0;
 }
 

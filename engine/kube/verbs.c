@@ -11,7 +11,10 @@
 #include "kube/resource.h"
 #include "loop/fiber.h"
 
-enum { PATH_BYTES = 16 * 1024 };
+enum {
+    PATH_BYTES = 16 * 1024,
+    CONFLICT_TRIES = 5, /* of what did not happen because of something else that did just then */
+};
 
 /* Names that Kubernetes has for no object, and that would lead a path elsewhere. */
 static bool is_odd(const char *name)
@@ -79,6 +82,7 @@ struct creation {
     bool lost; /* an earlier POST may have been executed */
     int64_t give_up_ms;
     struct kst_kube_backoff backoff;
+    int conflicts;
 };
 
 /* After AlreadyExists, or an answer that was lost: 0 where the object is there and ours (*out),
@@ -121,12 +125,24 @@ static int post(struct creation *c, bool *lost, struct kst_json **out, struct ks
     return rc;
 }
 
+static bool rest(struct kst_kube_backoff *backoff, int64_t give_up_ms)
+{
+    int64_t pause = kst_kube_backoff_next_ms(backoff, -1);
+    return kst_deadline_in_ms(pause) < give_up_ms && kst_sleep_ms(pause, NULL) == 0;
+}
+
 /* An answer was lost, and the object is not there (yet): whether to POST again. A second POST of
  * the same name cannot make a second object. */
 static bool may_post_again(struct creation *c)
 {
-    int64_t pause = kst_kube_backoff_next_ms(&c->backoff, -1);
-    return kst_deadline_in_ms(pause) < c->give_up_ms && kst_sleep_ms(pause, NULL) == 0;
+    return rest(&c->backoff, c->give_up_ms);
+}
+
+/* A 409 that is no AlreadyExists: a quota was written by somebody else at this moment, say. Nothing
+ * was created. */
+static bool is_passing_conflict(struct creation *c, int code)
+{
+    return code == KST_E_CONFLICT && c->conflicts++ < CONFLICT_TRIES && may_post_again(c);
 }
 
 static int create(struct creation *c, struct kst_json **out, struct kst_err **err)
@@ -140,6 +156,10 @@ static int create(struct creation *c, struct kst_json **out, struct kst_err **er
         if (lost && !c->name) {
             kst_err_hint(&cause, "It may have been created all the same: look for %s", c->what);
             return kst_err_move(err, &cause);
+        }
+        if (!lost && is_passing_conflict(c, rc)) {
+            kst_err_free(cause);
+            continue;
         }
         bool there = rc == KST_E_EXISTS && (c->adopt || c->lost);
         c->lost = c->lost || lost;
@@ -309,10 +329,18 @@ int kst_kube_delete(struct kst_kube *self, const struct kst_kube_resource *resou
         .verb = "delete",
     };
     struct kst_kube_outcome outcome = {0};
+    struct kst_kube_backoff backoff = {0};
     struct kst_err *cause = NULL;
-    rc = kst_kube_exchange_json(self, &request, NULL, &outcome, &cause);
+    int64_t give_up_ms = kst_kube_give_up_ms(self);
+    int conflicts = 0;
+    bool lost = false;
+    do {
+        kst_err_clear(&cause);
+        rc = kst_kube_exchange_json(self, &request, NULL, &outcome, &cause);
+        lost = lost || outcome.lost;
+    } while (rc == KST_E_CONFLICT && conflicts++ < CONFLICT_TRIES && rest(&backoff, give_up_ms));
     /* An earlier try, whose answer was lost, has deleted it. */
-    if (rc == KST_E_NOT_FOUND && outcome.lost) {
+    if (rc == KST_E_NOT_FOUND && lost) {
         kst_err_clear(&cause);
         return 0;
     }

@@ -213,11 +213,16 @@ static int guard(void *arg, struct kst_err **err)
     return run->lease ? kst_lease_check(run->lease, err) : 0;
 }
 
+static char *lease_name(const struct kst_run *run)
+{
+    kst_auto_free char *full = kst_asprintf("run-%s", run->name);
+    return kst_name_make(full, 63);
+}
+
 static int take_lease(struct kst_run *run, struct kst_err **err)
 {
     kst_auto_free char *identity = kst_owner_identity();
-    kst_auto_free char *full = kst_asprintf("run-%s", run->name);
-    kst_auto_free char *name = kst_name_make(full, 63);
+    kst_auto_free char *name = lease_name(run);
     kst_auto_json struct kst_json *labels = kst_run_labels(run, "lease");
     kst_auto_json struct kst_json *owners = kst_json_array();
     kst_json_push(owners, kst_run_owner(run));
@@ -399,6 +404,19 @@ static void stop_listener(struct kst_run *run)
     run->listener = NULL;
 }
 
+/* An engine that died after the run's last word has left its lease. It does no harm, so that an
+ * error is none of the run's. */
+static void sweep_lease(struct kst_run *run)
+{
+    kst_auto_free char *name = lease_name(run);
+    kst_auto_err struct kst_err *error = NULL;
+    const struct kst_lease_options options = {
+        .ns = run->home, .name = name, .holder_is_dead = kst_owner_is_dead, .arg = run->outer};
+    if (kst_lease_sweep(run->outer, &options, &error) < 0)
+        kst_log(KST_LOG_DEBUG, "the lease of a run that has ended was not removed", "run",
+                run->name, "error", kst_err_message(error), NULL);
+}
+
 /* With the lease held. */
 static int execute_owned(struct kst_run *run, struct kst_err **err)
 {
@@ -431,8 +449,10 @@ static int execute(void *arg, struct kst_err **err)
         return rc;
     enum kst_phase phase = kst_phase_parse(
         kst_json_path_str(kst_journal_object(run->journal), "status.phase"));
-    if (kst_phase_is_final(phase))
+    if (kst_phase_is_final(phase)) {
+        sweep_lease(run);
         return report_end(run, phase, err);
+    }
     rc = take_lease(run, err);
     if (rc < 0)
         return rc;

@@ -106,7 +106,8 @@ static int run_script(const struct step *steps, size_t count,
     "\",\"reason\":\"" reason "\",\"details\":{" details "},\"code\":" #code "}"
 #define NOT_FOUND \
     STATUS(404, "NotFound", "pods \\\"db\\\" not found", "\"name\":\"db\",\"kind\":\"pods\"")
-#define EXISTS STATUS(409, "AlreadyExists", "pods \\\"db\\\" already exists", "\"name\":\"db\"")
+#define EXISTS   STATUS(409, "AlreadyExists", "pods \\\"db\\\" already exists", "\"name\":\"db\"")
+#define CONFLICT STATUS(409, "Conflict", "modified", "")
 
 /* ---- get, and what its failures say ---- */
 
@@ -358,6 +359,11 @@ static void test_create(void **state)
     assert_int_equal(RUN(later, create_plainly, NULL), 0);
     const struct step taken[] = {{.method = "POST", .target = PODS, .status = 409, .body = EXISTS}};
     assert_int_equal(RUN(taken, create_plainly, NULL), KST_E_EXISTS);
+    /* A quota that is written by somebody else just then: nothing was created. */
+    const struct step quota[] = {
+        {.method = "POST", .target = PODS, .status = 409, .body = CONFLICT},
+        {.method = "POST", .target = PODS, .status = 201, .body = OBJECT(OURS)}};
+    assert_int_equal(RUN(quota, create_plainly, NULL), 0);
 }
 
 static void test_create_adopts_what_is_ours(void **state)
@@ -409,7 +415,6 @@ static int update(struct kst_kube *kube, struct script *script, struct kst_err *
 
 static void test_update_that_met_itself(void **state)
 {
-#define CONFLICT STATUS(409, "Conflict", "modified", "")
     const struct step mine[] = {
         {.method = "PUT", .target = POD "/status", .way = FAKE_HTTP_RESET},
         {.method = "PUT", .target = POD "/status", .status = 409, .body = CONFLICT},
@@ -483,6 +488,10 @@ static void test_delete(void **state)
     const struct step absent[] = {
         {.method = "DELETE", .target = POD, .status = 404, .body = NOT_FOUND}};
     assert_int_equal(RUN(absent, delete_pod, NULL), KST_E_NOT_FOUND);
+    const struct step busy[] = {
+        {.method = "DELETE", .target = POD, .status = 409, .body = CONFLICT},
+        {.method = "DELETE", .target = POD, .body = OBJECT("")}};
+    assert_int_equal(RUN(busy, delete_pod, NULL), 0);
     /* "" would name the whole collection. */
     assert_int_equal(run_script(NULL, 0, delete_nameless, NULL), KST_E_INVALID);
 }
@@ -614,6 +623,12 @@ static void test_list(void **state)
          .target = "/api/v1/pods?limit=500",
          .body = PAGE("{\"kind\":\"PartialObjectMetadata\"}," ITEM("b"), "")}};
     assert_int_equal(RUN(steps, list_all, NULL), 0);
+    const struct step expired[] = {{.method = "GET",
+                                    .target = "/api/v1/pods?limit=500",
+                                    .status = 410,
+                                    .body = STATUS(410, "Expired", "old", "")},
+                                   steps[0]};
+    assert_int_equal(RUN(expired, list_all, NULL), 0);
     const struct step broken[] = {
         {.method = "GET", .target = "/api/v1/pods?limit=500", .body = "{\"items\":7}"}};
     assert_int_equal(RUN(broken, list_all, NULL), KST_E_PROTOCOL);

@@ -240,6 +240,33 @@ static void test_expired_and_dead(void **state)
     }
 }
 
+static int sweep(struct kst_kube *kube, void *arg, struct kst_err **err)
+{
+    const struct kst_lease_options options = {
+        .ns = "shop", .name = "run-a", .holder_is_dead = is_dead};
+    return kst_lease_sweep(kube, &options, err);
+}
+
+/* What an engine that died after its last word has left goes; what somebody holds stays. */
+static void test_swept(void **state)
+{
+    static const struct {
+        const char *holder;
+        bool stays;
+    } cases[] = {{"dead", false}, {"", false}, {"lively", true}, {NULL, false}};
+    for (size_t i = 0; i < KST_ARRAY_LEN(cases); i++) {
+        struct server s = {0};
+        kst_auto_err struct kst_err *err = NULL;
+        pthread_mutex_init(&s.lock, NULL);
+        if (cases[i].holder)
+            hold(&s, cases[i].holder, "2026-01-01T00:00:00.000000Z");
+        assert_int_equal(kube_fixture_run(answer_one, &s, PATIENCE_MS, sweep, &err), 0);
+        assert_int_equal(s.lease != NULL, cases[i].stays);
+        kst_json_free(s.lease);
+        pthread_mutex_destroy(&s.lock);
+    }
+}
+
 /* A fiber in the place of the other engine: it renews, which only a watch or a list can show. */
 struct rival {
     struct server *server;
@@ -410,6 +437,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_taken_and_given_up),
         cmocka_unit_test(test_expired_and_dead),
+        cmocka_unit_test(test_swept),
         cmocka_unit_test(test_lively_holder_is_respected),
         cmocka_unit_test(test_loss_is_told),
         cmocka_unit_test(test_server_away),
