@@ -25,7 +25,8 @@ static char *read_line(const char *path)
 }
 
 /* Field 22 of /proc/PID/stat, the start time in ticks after boot; it tells two processes apart that
- * had the same number. The second field, the name in parentheses, may hold spaces. */
+ * had the same number. The second field, the name in parentheses, may hold spaces. NULL where the
+ * process has ended, though its parent may not have asked for its status yet. */
 static char *start_time(long long pid)
 {
     kst_auto_free char *path = kst_asprintf("/proc/%lld/stat", pid);
@@ -36,6 +37,8 @@ static char *start_time(long long pid)
     if (!after || !after[1])
         return NULL;
     struct kst_str rest = kst_str_of(after + 2), part;
+    if (*rest.data == 'Z' || *rest.data == 'X')
+        return NULL;
     for (int field = 3; kst_str_split(&rest, ' ', &part); field++) {
         if (field == 22)
             return kst_strndup(part.data, part.len);
