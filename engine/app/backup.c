@@ -264,6 +264,8 @@ static int enter_export(struct kst_run *run, enum kst_phase *next, struct kst_er
 {
     int rc = prepare(run, err);
     if (rc == 0)
+        rc = kst_hook_continue(run, err);
+    if (rc == 0)
         rc = kst_snapshot_await_ready(run, err);
     for (size_t i = 0; rc == 0 && i < run->nbindings; i++)
         rc = kst_hook_call(run, &run->bindings[i], "export", NULL, err);

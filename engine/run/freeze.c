@@ -538,7 +538,9 @@ static int recover_open(struct kst_run *run, struct kst_json *row, struct kst_er
     kst_err_set(&died, KST_E_FAILED, "the engine died inside the freeze; its successor has thawed");
     kst_err_reason(&died, "EngineDied");
     run->freeze_error = kst_err_dup(died);
+    kst_journal_forbid(run->journal, true);
     rc = thaw(run, true, err);
+    kst_journal_forbid(run->journal, false);
     kst_err_clear(&run->freeze_error);
     kst_journal_stamp(row, "thawedAt", true);
     kst_json_set_str(row, "state", "Abandoned");

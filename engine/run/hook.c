@@ -179,6 +179,11 @@ int kst_hook_begin(struct kst_run *run, struct kst_err **err)
     return rc;
 }
 
+int kst_hook_continue(struct kst_run *run, struct kst_err **err)
+{
+    return run->nbindings && !run->bindings[0].objects ? kst_hook_begin(run, err) : 0;
+}
+
 static int invoke(struct kst_run *run, struct kst_binding *binding, const char *function,
                   struct kst_json **result, struct kst_err **err)
 {

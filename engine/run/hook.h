@@ -25,6 +25,8 @@ int kst_hook_blueprint(struct kst_run *run, const char *path, struct kst_bluepri
                        struct kst_err **err);
 /* Fresh `run` and `app` objects for every binding, at the start of an attempt or phase. */
 int kst_hook_begin(struct kst_run *run, struct kst_err **err);
+/* The same where there are none yet: a run that is resumed after its freeze has had no attempt. */
+int kst_hook_continue(struct kst_run *run, struct kst_err **err);
 /* Calls the function where the blueprint has it (else 0 with *result untouched). *result may be
  * NULL. Yields. The error says "pre_hook of blueprint postgresql on StatefulSet/shop/db: …". */
 int kst_hook_call(struct kst_run *run, struct kst_binding *binding, const char *function,

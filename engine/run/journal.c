@@ -98,6 +98,11 @@ void kst_journal_forbid(struct kst_journal *self, bool forbid)
     assert(self->forbidden >= 0);
 }
 
+bool kst_journal_is_forbidden(const struct kst_journal *self)
+{
+    return self->forbidden > 0;
+}
+
 /* A copy of the object whose texts hold no secret that the log knows: a message of the database may
  * quote the password that it refused. */
 static int redacted(const struct kst_journal *self, struct kst_json **out, struct kst_err **err)

@@ -42,6 +42,7 @@ struct kst_json *kst_journal_status(struct kst_journal *self);
 int kst_journal_write(struct kst_journal *self, struct kst_err **err);
 /* While forbidden (nested), a write asserts. */
 void kst_journal_forbid(struct kst_journal *self, bool forbid);
+bool kst_journal_is_forbidden(const struct kst_journal *self);
 
 /* Sets a condition of metav1.Condition's form; lastTransitionTime changes with its status only. */
 void kst_journal_condition(struct kst_journal *self, const char *type, bool status,

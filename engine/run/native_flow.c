@@ -61,15 +61,26 @@ static int native_now(void *ctx, const struct kst_json *args, struct kst_json **
     return 0;
 }
 
-/* A step's id: the same for the same step of the same run, whoever executes it. Inside the freeze
- * the attempt is part of it, as an attempt is never continued; outside it is not. */
+/* What belongs to one attempt, also where a successor runs it to thaw what a predecessor froze. */
+static bool is_of_attempt(const char *function)
+{
+    static const char *const functions[] = {"pre_hook", "snapshot", "post_hook"};
+    for (size_t i = 0; i < KST_ARRAY_LEN(functions); i++)
+        if (strcmp(functions[i], function) == 0)
+            return true;
+    return false;
+}
+
+/* A step's id: the same for the same step of the same run, whoever executes it. That of a hook
+ * names the attempt, as an attempt is never continued: were it not so, the thaw of one attempt
+ * would count as that of the next. */
 static char *step_id(const struct kst_run *run, const struct kst_binding *binding,
                      const struct kst_json *args)
 {
     const char *phase = kst_json_path_str(args, "phase");
     const char *scope = kst_json_path_str(args, "scope");
     const char *name = kst_json_path_str(args, "name");
-    kst_auto_free char *attempt = kst_phase_is_freeze(run->phase)
+    kst_auto_free char *attempt = is_of_attempt(phase ? phase : "")
                                       ? kst_asprintf("a%lld.", (long long)run->attempt)
                                       : kst_strdup("");
     return kst_asprintf("%s%s.%s.%s%s", attempt, phase ? phase : "",
@@ -113,7 +124,7 @@ static int keep_result(struct kst_run *run, struct kst_json *row, const struct k
         kst_json_set(row, "result", kst_json_dup(value));
         return 0;
     }
-    if (kst_phase_is_freeze(run->phase)) {
+    if (kst_journal_is_forbidden(run->journal)) {
         kst_json_set(row, "result", kst_json_make("{'omittedBytes':%L}", (int64_t)len));
         return 0;
     }
@@ -139,7 +150,7 @@ static int native_step_end(void *ctx, const struct kst_json *args, struct kst_js
         kst_json_set_str(row, "message", text);
     }
     int rc = keep_result(run, row, kst_json_get(args, "result"), err);
-    if (rc < 0 || kst_phase_is_freeze(run->phase))
+    if (rc < 0 || kst_journal_is_forbidden(run->journal))
         return rc;
     return kst_journal_write(run->journal, err);
 }
