@@ -331,4 +331,10 @@ void kst_admit_deleted(struct kst_api *self, const struct kst_resource *resource
     const char *bucket = kst_bucket_name(resource->bucket);
     if (strcmp(bucket, "apiextensions.k8s.io/customresourcedefinitions") == 0)
         kst_definition_deleted(self, object);
+    if (strcmp(bucket, "/services") == 0) { /* also those that somebody else has made for it */
+        const struct kst_api_call call = kst_api_call_for(
+            self, "/endpoints", kst_api_text(object, "metadata.namespace"),
+            kst_api_text(object, "metadata.name"), NULL);
+        kst_json_free(kst_api_delete(self, &call, NULL, NULL));
+    }
 }
