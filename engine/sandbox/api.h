@@ -22,6 +22,7 @@ struct kst_object;
 struct kst_registry;
 struct kst_resource;
 struct kst_store;
+struct kst_str;
 struct kst_user;
 
 /* An empty cluster: built-in resources and no objects. The caller frees it. */
@@ -45,6 +46,8 @@ struct kst_api_call {
     const char *manager;         /* of the fields that are written */
     const struct kst_user *user; /* who asks; NULL: the cluster itself */
     bool dry_run;
+    /* The body as it was sent, which errors of decoding quote; NULL: as the object is printed. */
+    const struct kst_str *text;
 };
 
 /* Results: *out (may be NULL) is a copy in the version of the call's resource, owned by the

@@ -30,6 +30,11 @@ bool kst_api_list_has(const struct kst_json *list, const char *text);
  * with a time is a time. */
 int64_t kst_api_ms(int64_t seconds);
 
+/* Reads an object as one of the resource's kind: kind and version must be right (built-in kinds may
+ * leave them out), values of the types that fields have, and fields that the kind does not have are
+ * dropped (api_read.c). NULL, or the Status that says why not. */
+struct kst_json *kst_api_read(struct kst_api *self, const struct kst_api_call *call,
+                              struct kst_json *object);
 /* Fills in what every write needs, checks it, and stores it: `object` is taken and complete,
  * `live` is NULL for a creation. */
 struct kst_json *kst_api_write(struct kst_api *self, const struct kst_api_call *call,

@@ -31,43 +31,7 @@ static bool same(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-/* The short name of a group in the Go type names that messages hold. */
-static char *go_package(const struct kst_resource *resource)
-{
-    return *resource->group ? kst_strndup(resource->group, strcspn(resource->group, "."))
-                            : kst_strdup("core");
-}
-
 /* ---- what a body must be ---- */
-
-static struct kst_json *check_type(const struct kst_resource *resource, struct kst_json *object)
-{
-    const char *api_version = kst_api_text(object, "apiVersion");
-    const char *kind = kst_api_text(object, "kind");
-    if (!*kind || !*api_version) {
-        if (is_custom(resource) || *kind || *api_version)
-            return kst_status_bad_request("Object '%s' is missing in '%s'",
-                                          *kind ? "apiVersion" : "Kind", "the body of the request");
-        kst_json_set_str(object, "kind", resource->kind);
-        kst_json_set_str(object, "apiVersion", resource->api_version);
-        return NULL;
-    }
-    if (!same(kind, resource->kind) ||
-        (!same(api_version, resource->api_version) && !same(api_version, resource->stored_as))) {
-        if (is_custom(resource) || same(kind, resource->kind))
-            return kst_status_bad_request("the API version in the data (%s) does not match the "
-                                          "expected API version (%s)",
-                                          api_version, resource->api_version);
-        kst_auto_free char *package = go_package(resource);
-        const char *slash = strchr(api_version, '/');
-        const char *version = slash ? slash + 1 : api_version;
-        return kst_status_bad_request(
-            "%s in version \"%s\" cannot be handled as a %s: converting (%s.%s) to (%s.%s): "
-            "unknown conversion",
-            kind, version, resource->kind, version, kind, package, resource->kind);
-    }
-    return NULL;
-}
 
 static struct kst_json *check_place(const struct kst_api_call *call, struct kst_json *object)
 {
@@ -368,8 +332,9 @@ struct kst_json *kst_api_create(struct kst_api *self, const struct kst_api_call 
                                 struct kst_json *object, struct kst_json **out)
 {
     const struct kst_api_call stored = about_stored(self, call);
-    struct kst_json *status = check_type(call->resource, object);
-    kst_convert_in(call->resource, object);
+    struct kst_json *status = kst_api_read(self, call, object);
+    if (!status)
+        kst_convert_in(call->resource, object);
     if (!status)
         status = prepare_create(self, &stored, object, false);
     if (status) {
@@ -576,7 +541,7 @@ struct kst_json *kst_api_update(struct kst_api *self, const struct kst_api_call 
         return status;
     }
     const struct kst_api_call stored = about_stored(self, call);
-    status = check_type(call->resource, object);
+    status = kst_api_read(self, call, object);
     if (!status)
         status = check_place(call, object);
     if (!status && !live && !call->subresource && put_creates(call->resource)) {
@@ -781,7 +746,7 @@ struct kst_json *kst_api_patch(struct kst_api *self, const struct kst_api_call *
     kst_auto_json struct kst_json *shown = kst_api_show(call->resource, live), *object = NULL;
     struct kst_json *status = patched(call, type, shown, patch, &object);
     if (!status)
-        status = check_type(call->resource, object);
+        status = kst_api_read(self, call, object);
     if (!status)
         status = check_preconditions(call, live, object, true);
     if (status)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox/ask.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +14,7 @@
 #include "base/yaml.h"
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
+#include "sandbox/decode.h"
 #include "sandbox/httpd.h"
 #include "sandbox/registry.h"
 #include "sandbox/status.h"
@@ -278,6 +280,29 @@ static bool is_yaml(const char *type)
                     strncasecmp(type, "application/apply-patch+yaml", 28) == 0);
 }
 
+/* "line 4, column 5: did not find expected ..." with the line as the server counts it: the YAML
+ * parser's begin at 0, its scanner's at 1. */
+static struct kst_json *malformed_yaml(struct kst_ask *self, const char *message)
+{
+    static const char *const by_parser[] = {"',' or '}'",   "',' or ']'",    "key",
+                                            "node content", "'-' indicator", "<document start>"};
+    static const char expected[] = "did not find expected ";
+    const char *what = strstr(message, ": ");
+    if (strncmp(message, "line ", 5) != 0 || !what)
+        return kst_ask_unreadable(self, "yaml: %s", message);
+    long line = strtol(message + 5, NULL, 10);
+    what += 2;
+    for (size_t i = 0; i < KST_ARRAY_LEN(by_parser); i++)
+        if (kst_str_has_prefix(kst_str_of(what), expected) &&
+            kst_str_has_suffix(kst_str_of(what), by_parser[i])) {
+            line--;
+            break;
+        }
+    if (line < 1 || kst_str_has_prefix(kst_str_of(what), "unknown anchor"))
+        return kst_ask_unreadable(self, "yaml: %s", what);
+    return kst_ask_unreadable(self, "yaml: line %ld: %s", line, what);
+}
+
 struct kst_json *kst_ask_body(struct kst_ask *self, struct kst_json **status)
 {
     const char *type = kst_httpd_header(self->http, "Content-Type");
@@ -289,15 +314,40 @@ struct kst_json *kst_ask_body(struct kst_ask *self, struct kst_json **status)
                                      "Request entity too large: limit is %d", KST_ASK_BODY_BYTES);
         return NULL;
     }
-    int rc = is_yaml(type) ? kst_yaml_parse(body.data, body.len, &value, &err)
-                           : kst_json_parse(body.data, body.len, &value, &err);
+    bool yaml = is_yaml(type);
+    int rc = yaml ? kst_yaml_parse(body.data, body.len, &value, &err)
+                  : kst_json_parse(body.data, body.len, &value, &err);
     if (rc == 0)
         return value;
-    const char *kind = self->resource ? self->resource->kind : "";
-    *status = kst_status_bad_request(
-        "the object provided is unrecognized (must be of type %s): couldn't get version/kind; "
-        "json parse error: %s (%s%.*s)",
-        kind, body.len ? kst_err_message(err) : "unexpected end of JSON input",
-        body.len ? "" : "<empty>", (int)(body.len < 128 ? body.len : 128), body.data);
+    if (yaml) {
+        *status = malformed_yaml(self, kst_err_message(err));
+        return NULL;
+    }
+    kst_auto_buf why = KST_BUF_INIT(64 * 1024);
+    if (!kst_decode_syntax(body.data, body.len, &why))
+        kst_buf_adds(&why, kst_err_message(err));
+    *status = kst_ask_unreadable(self, "couldn't get version/kind; json parse error: %s", why.data);
     return NULL;
+}
+
+struct kst_json *kst_ask_unreadable(struct kst_ask *self, const char *format, ...)
+{
+    enum { SHOWN = 30 };
+    struct kst_str body = kst_httpd_body(self->http);
+    size_t shown = body.len < SHOWN ? body.len : SHOWN;
+    kst_auto_buf why = KST_BUF_INIT(64 * 1024), text = KST_BUF_INIT(4 * SHOWN);
+    va_list args;
+    va_start(args, format);
+    kst_buf_addv(&why, format, args);
+    va_end(args);
+    if (body.len == 0)
+        kst_buf_adds(&text, "<empty>");
+    else if (body.data[0] == '{')
+        kst_decode_quote(body.data, shown, &text);
+    for (size_t i = 0; i < shown && body.data[0] != '{'; i++)
+        kst_buf_addf(&text, "%02x", (unsigned char)body.data[i]);
+    kst_buf_adds(&text, body.len > SHOWN ? " ..." : "");
+    return kst_status_bad_request("the object provided is unrecognized (must be of type %s): %s "
+                                  "(%s)",
+                                  self->resource ? self->resource->kind : "", why.data, text.data);
 }

@@ -86,6 +86,9 @@ struct kst_json *kst_ask_table(const struct kst_ask *self, const struct kst_json
 
 /* The body as JSON (YAML is accepted where its type says so); NULL with *status otherwise. */
 struct kst_json *kst_ask_body(struct kst_ask *self, struct kst_json **status);
+/* The Status for a body that is no object, which quotes its beginning. */
+struct kst_json *kst_ask_unreadable(struct kst_ask *self, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* What answers, by kind of request. */
 void kst_serve_meta(struct kst_ask *ask);  /* discovery, health, version, OpenAPI */

@@ -12,6 +12,7 @@
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
 #include "sandbox/ask.h"
+#include "sandbox/decode.h"
 #include "sandbox/httpd.h"
 #include "sandbox/registry.h"
 #include "sandbox/select.h"
@@ -50,25 +51,60 @@ static bool type_is(const char *type, const char *wanted)
            (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
 }
 
-static struct kst_json *object_body(struct kst_ask *ask, struct kst_json **status)
+/* The body of a request with the text that errors quote. */
+struct body {
+    struct kst_json *object;
+    struct kst_buf printed; /* what was made of YAML */
+    struct kst_str text;
+};
+
+enum { BODY_BYTES = 16 * 1024 * 1024 };
+
+/* What the server wants to know first: kind and version. */
+static struct kst_json *check_kind(struct kst_ask *ask, const struct kst_json *object)
+{
+    static const char *const keys[] = {"apiVersion", "kind"};
+    if (kst_json_type(object) != KST_JSON_OBJECT)
+        return kst_ask_unreadable(
+            ask,
+            "couldn't get version/kind; json parse error: json: cannot unmarshal %s into Go value "
+            "of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "
+            "\"json:\\\"kind,omitempty\\\"\" }",
+            kst_decode_name(object));
+    for (size_t i = 0; i < KST_ARRAY_LEN(keys); i++) {
+        const struct kst_json *value = kst_json_get(object, keys[i]);
+        if (value && !kst_json_str(value) && kst_json_type(value) != KST_JSON_NULL)
+            return kst_ask_unreadable(ask,
+                                      "couldn't get version/kind; json parse error: json: cannot "
+                                      "unmarshal %s into Go struct field .%s of type string",
+                                      kst_decode_name(value), keys[i]);
+    }
+    return NULL;
+}
+
+/* `body` is to be released; its object is NULL where *status says why. */
+static void object_body(struct kst_ask *ask, struct body *body, struct kst_json **status)
 {
     const char *type = kst_httpd_header(ask->http, "Content-Type");
+    *body = (struct body){.printed = KST_BUF_INIT(BODY_BYTES), .text = kst_httpd_body(ask->http)};
     if (type && *type && !type_is(type, "application/json") && !type_is(type, "application/yaml")) {
         *status = not_known_type();
-        return NULL;
+        return;
     }
-    struct kst_json *body = kst_ask_body(ask, status);
-    if (body && kst_json_type(body) != KST_JSON_OBJECT) {
-        *status = kst_status_bad_request(
-            "the object provided is unrecognized (must be of type %s): couldn't get version/kind; "
-            "json parse error: json: cannot unmarshal %s into Go value of type struct { "
-            "APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "
-            "\"json:\\\"kind,omitempty\\\"\" }",
-            ask->resource->kind, kst_json_type_name(kst_json_type(body)));
-        kst_json_free(body);
-        return NULL;
+    body->object = kst_ask_body(ask, status);
+    if (kst_json_type(body->object) == KST_JSON_NULL) {
+        kst_json_free(body->object);
+        body->object = kst_json_object();
     }
-    return body;
+    *status = body->object ? check_kind(ask, body->object) : *status;
+    if (*status) {
+        kst_json_free(body->object);
+        body->object = NULL;
+    }
+    if (body->object && type && type_is(type, "application/yaml")) {
+        kst_decode_print(body->object, &body->printed);
+        body->text = kst_str_buf(&body->printed);
+    }
 }
 
 /* ---- verbs ---- */
@@ -94,20 +130,28 @@ static void get(struct kst_ask *ask, const struct kst_api_call *call)
     answer(ask, 200, status, object);
 }
 
-static void create(struct kst_ask *ask, const struct kst_api_call *call)
+static void create(struct kst_ask *ask, struct kst_api_call *call)
 {
-    struct kst_json *status = NULL, *object = NULL, *body = object_body(ask, &status);
-    if (body)
-        status = kst_api_create(ask->server->api, call, body, &object);
+    struct kst_json *status = NULL, *object = NULL;
+    struct body body;
+    object_body(ask, &body, &status);
+    call->text = &body.text;
+    if (body.object)
+        status = kst_api_create(ask->server->api, call, body.object, &object);
+    kst_buf_release(&body.printed);
     answer(ask, 201, status, object);
 }
 
-static void update(struct kst_ask *ask, const struct kst_api_call *call)
+static void update(struct kst_ask *ask, struct kst_api_call *call)
 {
     bool created = false;
-    struct kst_json *status = NULL, *object = NULL, *body = object_body(ask, &status);
-    if (body)
-        status = kst_api_update(ask->server->api, call, body, &created, &object);
+    struct kst_json *status = NULL, *object = NULL;
+    struct body body;
+    object_body(ask, &body, &status);
+    call->text = &body.text;
+    if (body.object)
+        status = kst_api_update(ask->server->api, call, body.object, &created, &object);
+    kst_buf_release(&body.printed);
     answer(ask, created ? 201 : 200, status, object);
 }
 

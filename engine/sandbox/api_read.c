@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an object must be to be read as one of a resource's kind. */
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "sandbox/api_internal.h"
+#include "sandbox/decode.h"
+#include "sandbox/registry.h"
+#include "sandbox/status.h"
+
+enum { MAX_TEXT_BYTES = 16 * 1024 * 1024 };
+
+static bool is_custom(const struct kst_resource *resource)
+{
+    return resource->flags & KST_RES_CUSTOM;
+}
+
+static bool same(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+/* The short name of a group in the Go type names that messages hold. */
+static char *go_package(const struct kst_resource *resource)
+{
+    return *resource->group ? kst_strndup(resource->group, strcspn(resource->group, "."))
+                            : kst_strdup("core");
+}
+
+/* Group versions that 1.20 can read, and converts, without our serving them. */
+static bool is_readable_version(const struct kst_api *self, const char *api_version,
+                                const char *kind)
+{
+    static const char *const others[] = {"admissionregistration.k8s.io/v1beta1",
+                                         "apps/v1beta1",
+                                         "apps/v1beta2",
+                                         "autoscaling/v2beta1",
+                                         "autoscaling/v2beta2",
+                                         "batch/v2alpha1",
+                                         "coordination.k8s.io/v1beta1",
+                                         "extensions/v1beta1",
+                                         "networking.k8s.io/v1beta1",
+                                         "rbac.authorization.k8s.io/v1alpha1",
+                                         "rbac.authorization.k8s.io/v1beta1",
+                                         "scheduling.k8s.io/v1alpha1",
+                                         "scheduling.k8s.io/v1beta1",
+                                         "storage.k8s.io/v1beta1"};
+    for (size_t i = 0; i < KST_ARRAY_LEN(others); i++)
+        if (same(api_version, others[i]))
+            return true;
+    return kst_registry_find_kind(self->registry, api_version, kind);
+}
+
+/* Why an object is not read as one of the resource's kind. */
+static struct kst_json *cannot_handle(const struct kst_resource *resource,
+                                      const struct kst_json *object, const char *why)
+{
+    const char *version = kst_api_text(object, "apiVersion"), *slash = strchr(version, '/');
+    return kst_status_bad_request("%s in version \"%s\" cannot be handled as a %s: %s",
+                                  kst_api_text(object, "kind"), slash ? slash + 1 : version,
+                                  resource->kind, why);
+}
+
+static struct kst_json *check_builtin_type(struct kst_api *self,
+                                           const struct kst_resource *resource,
+                                           struct kst_json *object)
+{
+    if (!*kst_api_text(object, "kind"))
+        kst_json_set_str(object, "kind", resource->kind);
+    if (!*kst_api_text(object, "apiVersion"))
+        kst_json_set_str(object, "apiVersion", resource->api_version);
+    const char *version = kst_api_text(object, "apiVersion"), *kind = kst_api_text(object, "kind");
+    bool is_version = same(version, resource->api_version) || same(version, resource->stored_as);
+    if (is_version && same(kind, resource->kind))
+        return NULL;
+    if (!is_readable_version(self, version, kind)) {
+        kst_auto_free char *why = kst_asprintf(
+            "no kind \"%s\" is registered for version \"%s\" in scheme "
+            "\"k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30\"",
+            kind, version);
+        return cannot_handle(resource, object, why);
+    }
+    if (same(kind, resource->kind))
+        return kst_status_bad_request("the API version in the data (%s) does not match the "
+                                      "expected API version (%s)",
+                                      version, resource->api_version);
+    kst_auto_free char *package = go_package(resource);
+    const char *slash = strchr(version, '/');
+    kst_auto_free char *why = kst_asprintf("converting (%s.%s) to (%s.%s): unknown conversion",
+                                           slash ? slash + 1 : version, kind, package,
+                                           resource->kind);
+    return cannot_handle(resource, object, why);
+}
+
+static struct kst_json *check_custom_type(const struct kst_resource *resource,
+                                          const struct kst_json *object)
+{
+    const char *api_version = kst_api_text(object, "apiVersion");
+    const char *kind = kst_api_text(object, "kind");
+    if (!*kind || !*api_version)
+        return kst_status_bad_request("Object '%s' is missing in '%s'",
+                                      *kind ? "apiVersion" : "Kind", "the body of the request");
+    if (!same(kind, resource->kind) ||
+        (!same(api_version, resource->api_version) && !same(api_version, resource->stored_as)))
+        return kst_status_bad_request("the API version in the data (%s) does not match the "
+                                      "expected API version (%s)",
+                                      api_version, resource->api_version);
+    return NULL;
+}
+
+/* Reads an object into the type of its kind, which drops what the type does not have. */
+static struct kst_json *read_into_type(const struct kst_api_call *call, struct kst_json *object)
+{
+    const struct kst_resource *resource = call->resource;
+    const struct kst_go_struct *type = kst_decode_type(resource->group, resource->version,
+                                                       resource->kind);
+    if (!type)
+        return NULL;
+    kst_auto_buf text = KST_BUF_INIT(MAX_TEXT_BYTES), why = KST_BUF_INIT(MAX_TEXT_BYTES);
+    if (!call->text)
+        kst_decode_print(object, &text);
+    if (kst_decode(type, object))
+        return NULL;
+    if (call->text)
+        kst_decode_explain(type, call->text->data, call->text->len, &why);
+    else
+        kst_decode_explain(type, text.data, text.len, &why);
+    return cannot_handle(resource, object, why.data);
+}
+
+struct kst_json *kst_api_read(struct kst_api *self, const struct kst_api_call *call,
+                              struct kst_json *object)
+{
+    if (is_custom(call->resource))
+        return check_custom_type(call->resource, object);
+    struct kst_json *status = check_builtin_type(self, call->resource, object);
+    return status ? status : read_into_type(call, object);
+}
