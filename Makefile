@@ -53,9 +53,9 @@ library := $(B)/libkassette.a
 program := $(B)/kassette
 headers := $(sort $(wildcard engine/*/*.h tests/*/*.h tests/*/*/*.h))
 
-# Compiled into the binary: the standard library, the blueprints, and what the sandbox begins with
-# (engine/lua/embedded.h).
-embedded_sources := $(sort $(shell find lua -name '*.lua' ! -path 'lua/types/*' 2>/dev/null; \
+# Compiled into the binary: the standard library with its types and the skeleton of a blueprint, the
+# blueprints, and what the sandbox begins with (engine/lua/embedded.h).
+embedded_sources := $(sort $(shell find lua -type f 2>/dev/null; \
 	find blueprints -name blueprint.lua 2>/dev/null; \
 	find engine/sandbox/images engine/sandbox/manifests deploy/crds deploy/namespace.yaml -type f))
 embedded_objects := $(B)/generated/embedded.o

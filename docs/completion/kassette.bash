@@ -45,11 +45,11 @@ _kassette() {
         blueprint:*)
             case ${COMP_WORDS[2]} in
             show) words=$(kassette blueprint list -o name 2>/dev/null | sed 's,.*/,,') ;;
-            test)
+            lint | test)
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")
                 return
                 ;;
-            *) words="list show test" ;;
+            *) words="list show lint test" ;;
             esac
             ;;
         help:*) words=$(_kassette_commands) ;;

@@ -169,6 +169,7 @@ static const struct subcommand {
 } subcommands[] = {
     {"list", 0, 0, "source ref path credentials blueprints", do_list},
     {"show", 1, 1, "source ref path credentials blueprints", do_show},
+    {"lint", 0, -1, "strict", kst_blueprint_lint},
     {"test", 0, -1, "filter junit", kst_blueprint_test},
 };
 
@@ -229,6 +230,7 @@ int kst_cmd_blueprint(struct kst_cmd *cmd, struct kst_err **err)
          "a folder with username, password, ssh-privatekey, known_hosts"},
         {0, "blueprints", "DIR", KST_OPTION_STRING, &options.directory,
          "list, show: a folder instead"},
+        {0, "strict", NULL, KST_OPTION_FLAG, &options.strict, "lint: warnings are errors"},
         {0, "filter", "TEXT", KST_OPTION_STRING, &options.filter,
          "test: only cases whose \"SUITE: CASE\" contains it"},
         {0, "junit", "FILE", KST_OPTION_STRING, &options.junit, "test: write JUnit XML too"},

@@ -2,6 +2,7 @@
 ---@meta kassette.test
 -- What a test.lua beside a blueprint can use: require "kassette.test".
 
+---@class kassette.test
 local M = {}
 
 ---What a test describes, and what happened in it.
@@ -19,6 +20,7 @@ local M = {}
 ---@field artifacts table<string, any>
 ---@field log string[]
 ---@field open integer sessions that are open
+---@field sessions { options: kassette.SessionOptions }[] all that were opened
 local World = {}
 
 ---A backup as the engine does it; the message of its first failure, or nil.

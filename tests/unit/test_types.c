@@ -17,6 +17,7 @@
 #include "loop/loop.h"
 #include "lua/blueprint.h"
 #include "lua/host.h"
+#include "lua/types.h"
 
 enum { FILE_BYTES = 1024 * 1024 };
 
@@ -148,11 +149,94 @@ static void test_fields_of_blueprints(void **state)
     run(check_fields);
 }
 
+/* ---- options ---- */
+
+/* Where the engine reads what a function of `run` is given. */
+static const char *const readers[] = {"engine/run/native_args.c", "engine/run/native_exec.c",
+                                      "engine/run/native_flow.c", "engine/run/native_kube.c",
+                                      "engine/run/native_task.c", "engine/run/session.c",
+                                      "engine/app/backup.c",      "lua/kassette/run.lua",
+                                      "lua/kassette/session.lua"};
+
+static const char *const options[] = {"ExecOptions",  "ExecAllOptions", "SessionOptions",
+                                      "TaskOptions",  "ObjectOptions",  "ListOptions",
+                                      "WaitOptions",  "PatchOptions",   "DeleteOptions",
+                                      "ScaleOptions", "LogsOptions"};
+
+/* "name" in C, or options.name in Lua. */
+static bool is_read(const struct kst_buf *code, const char *name)
+{
+    kst_auto_free char *in_c = kst_asprintf("\"%s\"", name);
+    kst_auto_free char *in_lua = kst_asprintf("options.%s", name);
+    return strstr(code->data, in_c) || strstr(code->data, in_lua);
+}
+
+static void test_options_are_read(void **state)
+{
+    kst_auto_buf code = KST_BUF_INIT(FILE_BYTES);
+    struct kst_types types;
+    kst_types_load(&types);
+    for (size_t i = 0; i < KST_ARRAY_LEN(readers); i++) {
+        kst_auto_buf one = KST_BUF_INIT(FILE_BYTES);
+        assert_int_equal(kst_buf_read_file(&one, readers[i], NULL), 0);
+        kst_buf_add(&code, one.data, one.len);
+    }
+    for (size_t i = 0; i < KST_ARRAY_LEN(options); i++) {
+        kst_auto_free char *name = kst_asprintf("kassette.%s", options[i]);
+        const struct kst_class *class = kst_types_class(&types, name);
+        assert_non_null(class);
+        assert_non_null(class->fields);
+        for (const struct kst_field *field = class->fields; field; field = field->next) {
+            if (!is_read(&code, field->name))
+                fail_msg("%s.%s is read nowhere", name, field->name);
+        }
+    }
+    assert_false(is_read(&code, "comand"));
+    kst_types_release(&types);
+}
+
+static void test_reading(void **state)
+{
+    static const char text[] =
+        "---@class A\n---@field a? string words\n---@field b fun(x: B, y?: integer): string[]\n"
+        "---@class B: A\n---@field c \"x\"|\"y\"\n---@field d { e?: table<string, any> }\n"
+        "local B = {}\n---@param f (fun(): any)[]\n---@return B? which\n---@return string ...\n"
+        "function B:m(f) end\nfunction B.n() end\n";
+    static const struct {
+        const char *field, *words;
+        bool optional, is_method;
+    } rows[] = {
+        {"a", "a string", true, false},        {"b", "a function", false, false},
+        {"c", "\"x\" or \"y\"", false, false}, {"d", "a table", false, false},
+        {"m", "a function", false, true},      {"n", "a function", false, false},
+    };
+    struct kst_types types = {0};
+    kst_types_read(&types, text, strlen(text));
+    const struct kst_class *class = kst_types_class(&types, "B");
+    for (size_t i = 0; i < KST_ARRAY_LEN(rows); i++) {
+        const struct kst_field *field = kst_class_field(class, rows[i].field);
+        assert_non_null(field);
+        assert_string_equal(kst_type_words(&types, field->type), rows[i].words);
+        assert_int_equal(field->optional, rows[i].optional);
+        assert_int_equal(field->is_method, rows[i].is_method);
+    }
+    const struct kst_type *m = kst_class_field(class, "m")->type;
+    assert_string_equal(kst_type_words(&types, m->a), "a list of functions");
+    assert_ptr_equal(m->b->class, class);
+    assert_int_equal(m->b->next->kind, KST_TYPE_STRING);
+    const struct kst_type *b = kst_class_field(class, "b")->type;
+    assert_true(b->a->next->optional && !b->a->optional && !b->is_declared && m->is_declared);
+    assert_null(kst_class_field(kst_types_class(&types, "A"), "c"));
+    kst_types_release(&types);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_functions),
         cmocka_unit_test(test_fields_of_blueprints),
+        cmocka_unit_test(test_options_are_read),
+        cmocka_unit_test(test_reading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
