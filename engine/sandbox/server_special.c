@@ -14,6 +14,7 @@
 #include "sandbox/api_internal.h"
 #include "sandbox/ask.h"
 #include "sandbox/bootstrap.h"
+#include "sandbox/evict.h"
 #include "sandbox/httpd.h"
 #include "sandbox/registry.h"
 #include "sandbox/status.h"
@@ -166,10 +167,8 @@ static void serve_eviction(struct kst_ask *ask)
     kst_auto_json struct kst_json *body = kst_ask_body(ask, &status);
     if (!status) {
         const struct kst_api_call call = {
-            .resource = ask->resource, .ns = ask->ns, .name = ask->name};
-        const struct kst_api_delete options = {
-            .grace_seconds = kst_json_path_int(body, "deleteOptions.gracePeriodSeconds", -1)};
-        status = kst_api_delete(ask->server->api, &call, &options, NULL);
+            .resource = ask->resource, .ns = ask->ns, .name = ask->name, .dry_run = ask->dry_run};
+        status = kst_api_evict(ask->server->api, &call, body);
     }
     if (status) {
         kst_ask_status(ask, status);
