@@ -57,7 +57,8 @@ headers := $(sort $(wildcard engine/*/*.h tests/*/*.h tests/*/*/*.h))
 # blueprints, and what the sandbox begins with (engine/lua/embedded.h).
 embedded_sources := $(sort $(shell find lua -type f 2>/dev/null; \
 	find blueprints -name blueprint.lua 2>/dev/null; \
-	find engine/sandbox/images engine/sandbox/manifests deploy/crds deploy/namespace.yaml -type f))
+	find engine/sandbox/images engine/sandbox/manifests engine/sandbox/openapi \
+	deploy/crds deploy/namespace.yaml -type f))
 embedded_objects := $(B)/generated/embedded.o
 
 # tests/unit/test_*.c are programs; the other files there are helpers that all of them may use.

@@ -16,12 +16,14 @@
 struct kst_buf;
 struct kst_httpd;
 struct kst_object;
+struct kst_openapi;
 struct kst_resource;
 
 struct kst_server {
     struct kst_loop *loop;
     struct kst_api *api;
     struct kst_httpd *httpd; /* NULL while the server is away */
+    struct kst_openapi *openapi;
     int port;
     struct kst_server_options options;
     char *address, *url, *ca, *key, *admin_token;

@@ -19,6 +19,7 @@
 #include "sandbox/api.h"
 #include "sandbox/ask.h"
 #include "sandbox/httpd.h"
+#include "sandbox/openapi.h"
 #include "sandbox/registry.h"
 #include "sandbox/status.h"
 #include "sandbox/token.h"
@@ -315,6 +316,7 @@ int kst_server_new(struct kst_loop *loop, struct kst_api *api,
     self->address = kst_strdup(address);
     self->api = api;
     self->options = *options;
+    self->openapi = kst_openapi_new();
     self->admin_token = random_token();
     kst_log_secret(self->admin_token, strlen(self->admin_token));
     if (getrandom(self->secret, sizeof(self->secret), 0) != (ssize_t)sizeof(self->secret))
@@ -359,6 +361,7 @@ void kst_server_free(struct kst_server *self)
     if (!self)
         return;
     kst_httpd_free(self->httpd);
+    kst_openapi_free(self->openapi);
     free(self->address);
     free(self->url);
     free(self->ca);

@@ -91,17 +91,17 @@ static void serve_discovery(struct kst_ask *ask)
 
 static void serve_openapi(struct kst_ask *ask)
 {
+    const struct kst_registry *registry = kst_api_registry(ask->server->api);
     const char *accept = kst_httpd_header(ask->http, "Accept");
-    kst_auto_buf text = KST_BUF_INIT(32 * 1024 * 1024);
-    if (accept && strstr(accept, "com.github.proto-openapi.spec.v2")) {
-        kst_openapi_protobuf(kst_api_registry(ask->server->api), &text);
-        kst_ask_text(ask, 200, "application/octet-stream", text.data, text.len);
-        return;
-    }
-    kst_auto_json struct kst_json *document = kst_json_make(
-        "{'swagger':'2.0','info':{'title':'Kassette sandbox','version':'v1.20.2'},"
-        "'paths':{},'definitions':{}}");
-    kst_ask_json(ask, 200, document);
+    bool protobuf = accept && strstr(accept, "com.github.proto-openapi.spec.v2");
+    kst_auto_buf text = KST_BUF_INIT(64 * 1024 * 1024);
+    if (protobuf)
+        kst_openapi_protobuf(ask->server->openapi, registry, &text);
+    else
+        kst_openapi_json(ask->server->openapi, registry, &text);
+    /* The types are those that the real server's library guesses. */
+    kst_ask_buf(ask, 200, protobuf ? "application/octet-stream" : "text/plain; charset=utf-8",
+                &text);
 }
 
 static void serve_health(struct kst_ask *ask)
