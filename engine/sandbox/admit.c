@@ -223,11 +223,6 @@ static struct kst_json *admit_definition(struct kst_api *self, const struct kst_
                                          struct kst_json *definition)
 {
     kst_crd_default(definition);
-    kst_auto_json struct kst_json *causes = kst_json_array();
-    kst_crd_validate(definition, NULL, causes);
-    if (kst_json_len(causes) > 0)
-        return kst_status_invalid(call->resource, kst_api_text(definition, "metadata.name"),
-                                  causes);
     return NULL;
 }
 
@@ -305,13 +300,8 @@ struct kst_json *kst_admit_update(struct kst_api *self, const struct kst_api_cal
                              kst_json_dup(kst_json_get(kst_json_get(live, "spec"), kept[i])));
         return external ? NULL : admit_service(self, call, object);
     }
-    if (strcmp(bucket, "apiextensions.k8s.io/customresourcedefinitions") == 0) {
+    if (strcmp(bucket, "apiextensions.k8s.io/customresourcedefinitions") == 0)
         kst_crd_default(object);
-        kst_auto_json struct kst_json *causes = kst_json_array();
-        kst_crd_validate(object, live, causes);
-        if (kst_json_len(causes) > 0)
-            return kst_status_invalid(call->resource, call->name, causes);
-    }
     return NULL;
 }
 

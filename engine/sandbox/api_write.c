@@ -11,6 +11,7 @@
 #include "sandbox/api_internal.h"
 #include "sandbox/builtin.h"
 #include "sandbox/convert.h"
+#include "sandbox/crd.h"
 #include "sandbox/custom.h"
 #include "sandbox/managed.h"
 #include "sandbox/patch.h"
@@ -24,6 +25,12 @@
 static bool is_custom(const struct kst_resource *resource)
 {
     return resource->flags & KST_RES_CUSTOM;
+}
+
+static bool is_definition(const struct kst_resource *resource)
+{
+    return strcmp(kst_bucket_name(resource->bucket),
+                  "apiextensions.k8s.io/customresourcedefinitions") == 0;
 }
 
 static bool same(const char *a, const char *b)
@@ -117,6 +124,8 @@ static struct kst_json *validate(const struct kst_api_call *call, const struct k
         kst_builtin_validate(resource->group, resource->kind, object, live, causes);
     else
         kst_custom_validate(resource, live, object, same(call->subresource, "status"), causes);
+    if (is_definition(resource) && !call->subresource)
+        kst_crd_validate(object, live, causes);
     if (kst_json_len(causes) == 0)
         return NULL;
     return kst_status_invalid(resource, kst_api_text(object, "metadata.name"), causes);

@@ -117,6 +117,17 @@ static unsigned next_code(const char **text)
     return code;
 }
 
+size_t kst_go_printable(const char *text)
+{
+    const char *at = text, *before = text;
+    while (*at) {
+        before = at;
+        if (!printable(next_code(&at)))
+            return (size_t)(before - text);
+    }
+    return (size_t)(at - text);
+}
+
 void kst_go_quote(struct kst_buf *out, const char *text)
 {
     static const char letters[] = "\a\b\f\n\r\t\v\\\"", names[] = "abfnrtv\\\"";

@@ -7,6 +7,7 @@
 #define KST_SANDBOX_GOTEXT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct kst_buf;
@@ -18,6 +19,9 @@ bool kst_go_is_int(const char *number, int64_t *value);
 void kst_go_float(struct kst_buf *out, double value);
 /* fmt's %q of a string; what is not UTF-8 is not expected. */
 void kst_go_quote(struct kst_buf *out, const char *text);
+/* Where the first character stands that %q would not write as it is, for it is not printable; the
+ * length of the text where none is. */
+size_t kst_go_printable(const char *text);
 /* fmt's %v of an interface{}: map[a:1 b:[x y]]. */
 void kst_go_plain(struct kst_buf *out, const struct kst_json *value);
 /* fmt's %#v of an interface{}: map[string]interface {}{"a":1}. */

@@ -3,18 +3,12 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "sandbox/builtin.h"
-#include "sandbox/crd.h"
-#include <stdio.h>
 void kst_builtin_validate(const char *group, const char *kind, const struct kst_json *object,
                           const struct kst_json *old, struct kst_json *causes)
 {
 }
 void kst_builtin_validate_meta(const char *group, const char *kind, const struct kst_json *object,
                                const struct kst_json *old, struct kst_json *causes)
-{
-}
-void kst_crd_validate(const struct kst_json *crd, const struct kst_json *old,
-                      struct kst_json *causes)
 {
 }
 #include "base/clock.h"

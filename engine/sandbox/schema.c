@@ -116,6 +116,11 @@ static void drop_nulls(struct kst_json *value, const struct kst_json *schema, bo
     }
 }
 
+void kst_schema_prune_part(const struct kst_json *schema, struct kst_json *value)
+{
+    prune(value, schema, false);
+}
+
 void kst_schema_prune(const struct kst_json *schema, struct kst_json *object)
 {
     prune(object, schema, true);

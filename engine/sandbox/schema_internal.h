@@ -15,6 +15,12 @@ struct kst_json;
 const struct kst_json *kst_schema_part(const struct kst_json *schema, const char *key);
 /* The schema of a field: its own, else that of all others; NULL where there is none. */
 const struct kst_json *kst_schema_field(const struct kst_json *schema, const char *key);
+/* As kst_schema_prune(), but that nulls stay, for a value of any type that is no object's root. */
+void kst_schema_prune_part(const struct kst_json *schema, struct kst_json *value);
+/* Adds the causes for which a default (at `path`) is none of its schema. The server looks at it
+ * with other eyes: any format is one, and int-or-string says nothing of types. */
+void kst_schema_validate_default(const struct kst_json *schema, const struct kst_json *value,
+                                 const char *path, struct kst_json *causes);
 /* Whether a text is of a format ("date-time", "ipv4"); true for formats that the server ignores. */
 bool kst_schema_format(const char *format, const char *text);
 /* Whether the server knows the format. */

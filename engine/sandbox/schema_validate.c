@@ -34,6 +34,7 @@ struct result {
     struct problem *problems;
     size_t count, size;
     int matches; /* checks passed: of several schemas that fail, the one with most of them counts */
+    bool of_default; /* what is looked at is a default: see kst_schema_validate_default() */
 };
 
 static void result_release(struct result *self)
@@ -44,7 +45,7 @@ static void result_release(struct result *self)
         free(self->problems[i].text);
     }
     free(self->problems);
-    *self = (struct result){0};
+    *self = (struct result){.of_default = self->of_default};
 }
 
 #define AUTO_RESULT __attribute__((cleanup(result_release))) struct result
@@ -65,7 +66,7 @@ static void merge(struct result *self, struct result *from)
         push(self, from->problems[i]);
     self->matches += from->matches;
     free(from->problems);
-    *from = (struct result){0};
+    *from = (struct result){.of_default = from->of_default};
 }
 
 static char *text_of(struct kst_buf *text)
@@ -87,7 +88,7 @@ static void add(struct result *self, const char *reason, const char *path, const
 {
     const char *field = *path == '.' ? path + 1 : path;
     push(self, (struct problem){.reason = reason,
-                                .field = kst_strdup(*field ? field : "<nil>"),
+                                .field = kst_strdup(field),
                                 .rule = kst_strdup(rule),
                                 .text = kst_strdup(text)});
 }
@@ -130,9 +131,10 @@ static void unmet(struct result *self, const char *path, const char *rule)
 enum { TYPE_NAMES = 2 };
 
 /* The types that a schema allows; none: all of them. */
-static size_t types_of(const struct kst_json *schema, const char *types[TYPE_NAMES])
+static size_t types_of(const struct result *self, const struct kst_json *schema,
+                       const char *types[TYPE_NAMES])
 {
-    if (kst_json_true(kst_json_get(schema, KST_SCHEMA_INT_OR_STRING))) {
+    if (!self->of_default && kst_json_true(kst_json_get(schema, KST_SCHEMA_INT_OR_STRING))) {
         types[0] = "integer";
         types[1] = "string";
         return 2;
@@ -141,10 +143,10 @@ static size_t types_of(const struct kst_json *schema, const char *types[TYPE_NAM
     return types[0] && *types[0] ? 1 : 0;
 }
 
-static bool has_type(const struct kst_json *schema, const char *name)
+static bool has_type(const struct result *self, const struct kst_json *schema, const char *name)
 {
     const char *types[TYPE_NAMES];
-    for (size_t i = types_of(schema, types); i > 0; i--)
+    for (size_t i = types_of(self, schema, types); i > 0; i--)
         if (strcmp(types[i - 1], name) == 0)
             return true;
     return false;
@@ -194,10 +196,10 @@ static bool is_whole(double value)
     return (value - trunc(value)) / (value + trunc(value)) < tolerance;
 }
 
-static const char *format_of(const struct kst_json *schema)
+static const char *format_of(const struct result *self, const struct kst_json *schema)
 {
     const char *format = kst_json_str(kst_json_get(schema, "format"));
-    return format && kst_schema_has_format(format) ? format : "";
+    return format && (self->of_default || kst_schema_has_format(format)) ? format : "";
 }
 
 static void wrong_type(struct result *self, const char *path, const char *wanted, const char *found)
@@ -206,18 +208,19 @@ static void wrong_type(struct result *self, const char *path, const char *wanted
     invalid_text(self, path, found, rule);
 }
 
-/* The type of a value, and, where it is no text, its format. */
+/* The type of a value, and, where it is no text, its format. (A server that was built with Go 1.18
+ * or newer takes an empty text for null, and refuses it; the released 1.20 does not.) */
 static void check_type(struct result *self, const struct kst_json *schema,
                        const struct kst_json *value, const char *path)
 {
     const char *types[TYPE_NAMES];
-    size_t count = types_of(schema, types);
-    const char *found = type_name(value), *format = format_of(schema);
+    size_t count = types_of(self, schema, types);
+    const char *found = type_name(value), *format = format_of(self, schema);
     kst_auto_free char *wanted = count == 0   ? kst_strdup("")
                                  : count == 1 ? kst_strdup(types[0])
                                               : kst_asprintf("%s,%s", types[0], types[1]);
     if (kst_json_type(value) == KST_JSON_NULL) {
-        if (count > 0 && !has_type(schema, "null") &&
+        if (count > 0 && !has_type(self, schema, "null") &&
             !kst_json_true(kst_json_get(schema, "nullable")))
             wrong_type(self, path, wanted, "null");
         else
@@ -225,12 +228,14 @@ static void check_type(struct result *self, const struct kst_json *schema,
         return;
     }
     bool number = kst_json_type(value) == KST_JSON_NUMBER, whole = strcmp(found, "integer") == 0;
-    bool fits = has_type(schema, found) || (whole && has_type(schema, "number")) ||
-                (number && !whole && has_type(schema, "integer") && is_whole(number_of(value)));
+    bool fits = has_type(self, schema, found) || (whole && has_type(self, schema, "number")) ||
+                (number && !whole && has_type(self, schema, "integer") &&
+                 is_whole(number_of(value)));
     bool text = kst_json_type(value) == KST_JSON_STRING || kst_json_type(value) == KST_JSON_ARRAY;
     if (!fits && *format && !text)
         wrong_type(self, path, format, whole ? "int64" : number ? "float64" : "");
-    else if (!fits && *format && !has_type(schema, "number") && !has_type(schema, "integer"))
+    else if (!fits && *format && !has_type(self, schema, "number") &&
+             !has_type(self, schema, "integer"))
         self->matches++; /* a text of a format, whatever the type says */
     else if (!fits)
         wrong_type(self, path, wanted, found);
@@ -346,7 +351,7 @@ static bool limit_of(const struct kst_json *schema, const char *key, int64_t *li
 static void check_string(struct result *self, const struct kst_json *schema,
                          const struct kst_json *value, const char *path)
 {
-    const char *text = kst_json_str(value), *format = format_of(schema);
+    const char *text = kst_json_str(value), *format = format_of(self, schema);
     const char *pattern = kst_json_str(kst_json_get(schema, "pattern"));
     int64_t limit;
     kst_auto_free char *rule = NULL;
@@ -530,14 +535,14 @@ static const struct kst_json *clauses(const struct kst_json *schema, const char 
 /* Tries the clauses of anyOf or oneOf: `first` gets what the first that was met gives (its
  * matches), `best` the failures of the one that came nearest, as long as none was met. Returns how
  * many were met; anyOf asks for one. */
-static int try_clauses(const struct kst_json *clause, const struct kst_json *value,
-                       const char *path, bool one_will_do, struct result *first,
-                       struct result *best)
+static int try_clauses(const struct result *self, const struct kst_json *clause,
+                       const struct kst_json *value, const char *path, bool one_will_do,
+                       struct result *first, struct result *best)
 {
     int met = 0;
     bool any = false;
     for (; clause && !(one_will_do && met); clause = kst_json_next(clause)) {
-        AUTO_RESULT tried = {0};
+        AUTO_RESULT tried = {.of_default = self->of_default};
         validate(&tried, clause, value, path);
         if (tried.count == 0) {
             if (met++ == 0)
@@ -558,7 +563,7 @@ static void check_any(struct result *self, const struct kst_json *schema,
     AUTO_RESULT first = {0}, best = {0};
     if (!clauses(schema, "anyOf"))
         return;
-    int met = try_clauses(clauses(schema, "anyOf"), value, path, true, &first, &best);
+    int met = try_clauses(self, clauses(schema, "anyOf"), value, path, true, &first, &best);
     if (!met)
         unmet(self, path, "must validate at least one schema (anyOf)");
     merge(self, met ? &first : &best);
@@ -570,7 +575,7 @@ static void check_one(struct result *self, const struct kst_json *schema,
     AUTO_RESULT first = {0}, best = {0};
     if (!clauses(schema, "oneOf"))
         return;
-    int met = try_clauses(clauses(schema, "oneOf"), value, path, false, &first, &best);
+    int met = try_clauses(self, clauses(schema, "oneOf"), value, path, false, &first, &best);
     if (met == 1) {
         merge(self, &first);
         return;
@@ -590,7 +595,7 @@ static void check_all(struct result *self, const struct kst_json *schema,
 {
     int met = 0, count = 0;
     for (const struct kst_json *c = clauses(schema, "allOf"); c; c = kst_json_next(c), count++) {
-        AUTO_RESULT tried = {0};
+        AUTO_RESULT tried = {.of_default = self->of_default};
         validate(&tried, c, value, path);
         met += tried.count == 0;
         merge(self, &tried);
@@ -608,7 +613,7 @@ static void check_clauses(struct result *self, const struct kst_json *schema,
     check_one(self, schema, value, path);
     check_all(self, schema, value, path);
     if (kst_schema_part(schema, "not")) {
-        AUTO_RESULT tried = {0};
+        AUTO_RESULT tried = {.of_default = self->of_default};
         validate(&tried, kst_schema_part(schema, "not"), value, path);
         if (tried.count == 0)
             unmet(self, path, "must not validate the schema (not)");
@@ -622,13 +627,13 @@ static void validate(struct result *self, const struct kst_json *schema,
                      const struct kst_json *value, const char *path)
 {
     enum kst_json_type type = kst_json_type(value);
-    const char *types[TYPE_NAMES], *format = format_of(schema);
+    const char *types[TYPE_NAMES], *format = format_of(self, schema);
     if (type == KST_JSON_NULL) {
         check_type(self, schema, value, path);
         check_enum(self, schema, value, path);
         return;
     }
-    if (types_of(schema, types) > 0 || *format) {
+    if (types_of(self, schema, types) > 0 || *format) {
         check_type(self, schema, value, path);
         self->matches++;
     }
@@ -673,15 +678,30 @@ static void drop_repeated(struct result *self)
     }
 }
 
-void kst_schema_validate(const struct kst_json *schema, const struct kst_json *object,
-                         struct kst_json *causes)
+static void find(const struct kst_json *schema, const struct kst_json *value, const char *prefix,
+                 struct kst_json *causes)
 {
-    AUTO_RESULT result = {0};
-    validate(&result, schema, object, "");
+    AUTO_RESULT result = {.of_default = prefix};
+    validate(&result, schema, value, "");
     drop_repeated(&result);
     for (size_t i = 0; i < result.count; i++) {
         const struct problem *p = &result.problems[i];
+        kst_auto_free char *field = prefix ? kst_asprintf("%s%s%s", prefix, *p->field ? "." : "",
+                                                          p->field)
+                                           : kst_strdup(*p->field ? p->field : "<nil>");
         if (p->reason)
-            kst_cause_add(causes, p->reason, p->field, "%s", p->text);
+            kst_cause_add(causes, p->reason, field, "%s", p->text);
     }
+}
+
+void kst_schema_validate(const struct kst_json *schema, const struct kst_json *object,
+                         struct kst_json *causes)
+{
+    find(schema, object, NULL, causes);
+}
+
+void kst_schema_validate_default(const struct kst_json *schema, const struct kst_json *value,
+                                 const char *path, struct kst_json *causes)
+{
+    find(schema, value, path, causes);
 }
