@@ -49,7 +49,7 @@ _kassette() {
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")
                 return
                 ;;
-            *) words="list show lint test" ;;
+            *) words="list show new lint test" ;;
             esac
             ;;
         help:*) words=$(_kassette_commands) ;;

@@ -169,6 +169,7 @@ static const struct subcommand {
 } subcommands[] = {
     {"list", 0, 0, "source ref path credentials blueprints", do_list},
     {"show", 1, 1, "source ref path credentials blueprints", do_show},
+    {"new", 1, 2, "kind image", kst_blueprint_new},
     {"lint", 0, -1, "strict", kst_blueprint_lint},
     {"test", 0, -1, "filter junit", kst_blueprint_test},
 };
@@ -230,6 +231,10 @@ int kst_cmd_blueprint(struct kst_cmd *cmd, struct kst_err **err)
          "a folder with username, password, ssh-privatekey, known_hosts"},
         {0, "blueprints", "DIR", KST_OPTION_STRING, &options.directory,
          "list, show: a folder instead"},
+        {0, "kind", "KIND", KST_OPTION_STRING, &options.kind,
+         "new: of the workloads that it serves (default StatefulSet)"},
+        {0, "image", "IMAGE", KST_OPTION_STRING, &options.image,
+         "new: their image (default: the blueprint's name)"},
         {0, "strict", NULL, KST_OPTION_FLAG, &options.strict, "lint: warnings are errors"},
         {0, "filter", "TEXT", KST_OPTION_STRING, &options.filter,
          "test: only cases whose \"SUITE: CASE\" contains it"},

@@ -12,7 +12,7 @@ struct kst_source;
 
 struct kst_blueprint_options {
     const char *source, *ref, *path, *directory, *credentials; /* list, show */
-    const char *kind, *image, *dir;                            /* new */
+    const char *kind, *image;                                  /* new */
     const char *junit, *filter;                                /* test */
     bool strict;                                               /* lint */
 };

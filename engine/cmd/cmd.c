@@ -26,7 +26,7 @@ const struct kst_command kst_commands[] = {
     {"get", "get [runs] [NAME...]", "list Runs", NULL, kst_cmd_get},
     {"describe", "describe NAME", "tell what happened in a Run", NULL, kst_cmd_describe},
     {"logs", "logs NAME", "show the log of a Run's Job", NULL, kst_cmd_logs},
-    {"blueprint", "blueprint (list | show NAME | test [FILE|DIR...])",
+    {"blueprint", "blueprint (list | show NAME | new NAME [DIR] | lint [PATH...] | test [PATH...])",
      "show blueprints and their parameters; help to write them", NULL, kst_cmd_blueprint},
     {"sandbox", "sandbox [-- COMMAND...]",
      "serve a cluster from memory, for trying things out and for tests",

@@ -79,7 +79,7 @@ static int unknown_field(const struct kst_blueprint *self, const char *where, co
     return KST_E_INVALID;
 }
 
-static bool is_name(const char *text)
+bool kst_blueprint_is_name(const char *text)
 {
     size_t len = text ? strlen(text) : 0;
     if (len == 0 || len > 63)
@@ -117,7 +117,7 @@ static int read_functions(struct kst_blueprint *self, struct kst_err **err)
         return bad_field(self, "actions", "a table of functions", actions, err);
     for (const struct kst_json *row = kst_json_first(actions); row; row = kst_json_next(row)) {
         kst_auto_free char *path = kst_asprintf("actions.%s", kst_json_key(row));
-        if (!is_function(row) || !is_name(kst_json_key(row)))
+        if (!is_function(row) || !kst_blueprint_is_name(kst_json_key(row)))
             return bad_field(self, path, "a function, and a name of a-z, 0-9 and '-'", row, err);
         int rc = take_function(self, path, err);
         if (rc < 0)
@@ -221,7 +221,7 @@ static int read_fields(struct kst_blueprint *self, struct kst_err **err)
             return unknown_field(self, "a blueprint", kst_json_key(row), fields, err);
     }
     const struct kst_json *name = kst_json_get(self->json, "name");
-    if (!is_name(kst_json_str(name)))
+    if (!kst_blueprint_is_name(kst_json_str(name)))
         return bad_field(self, "name", "a name of a-z, 0-9 and '-', such as \"postgresql\"", name,
                          err);
     const struct kst_json *summary = kst_json_get(self->json, "summary");

@@ -60,5 +60,8 @@ int kst_blueprint_matches(const struct kst_blueprint *self, const struct kst_jso
  * The caller owns *out. */
 int kst_blueprint_resolve_params(const struct kst_blueprint *self, const struct kst_json *given,
                                  struct kst_json **out, struct kst_err **err);
+/* Whether it may be the name of a blueprint: a-z, 0-9 and '-', at most 63 bytes. NULL is allowed.
+ */
+bool kst_blueprint_is_name(const char *text);
 
 #endif
