@@ -416,7 +416,9 @@ static struct kst_json *check_preconditions(const struct kst_api_call *call,
         kst_auto_json struct kst_json *causes = kst_json_array();
         kst_cause_add(causes, "FieldValueInvalid", "metadata.resourceVersion",
                       "Invalid value: 0x0: must be specified for an update");
-        return kst_status_invalid(call->resource, call->name, causes);
+        const struct kst_resource named = {.group = call->resource->group,
+                                           .kind = call->resource->plural};
+        return kst_status_invalid(&named, call->name, causes);
     }
     kst_auto_free char *have = kst_asprintf("%lld", (long long)live->version);
     if (*version && !same(version, have))

@@ -292,7 +292,9 @@ void kst_serve_verbs(struct kst_ask *ask)
     char manager[128];
     if (*sub && !(is(sub, "status") && (flags & KST_RES_STATUS)) &&
         !(is(sub, "scale") && (flags & KST_RES_SCALE))) {
-        kst_ask_status(ask, kst_status_no_resource());
+        /* Of a custom resource it is as if the object were not there. */
+        kst_ask_status(ask, flags & KST_RES_CUSTOM ? kst_status_not_found(ask->resource, ask->name)
+                                                   : kst_status_no_resource());
         return;
     }
     if (!knows(ask)) {
