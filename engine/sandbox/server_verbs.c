@@ -297,6 +297,10 @@ void kst_serve_verbs(struct kst_ask *ask)
                                                    : kst_status_no_resource());
         return;
     }
+    if (!knows(ask) && *sub && flags & KST_RES_CUSTOM) {
+        kst_ask_status(ask, kst_status_not_supported(ask->resource, ask->verb));
+        return;
+    }
     if (!knows(ask)) {
         kst_ask_status(ask, kst_status_no_method());
         return;
