@@ -21,7 +21,7 @@ enum {
     ASK_MS = 1000,     /* between questions whether the holder is dead */
     RENEW_MS = 5000,   /* for one try to renew */
     RETRY_MS = 500,    /* after a renewal that failed */
-    RELEASE_MS = 2000, /* for giving the lease up */
+    RELEASE_MS = 6000, /* for giving the lease up: two tries */
 };
 
 struct kst_lease {

@@ -12,7 +12,13 @@
 #include "kube/client_internal.h"
 #include "loop/fiber.h"
 
-enum { TRY_MS = 30 * 1000, ANSWER_BYTES = 64 * 1024 * 1024, HEADER_BYTES = 4096 };
+enum {
+    TRY_MS = 30 * 1000,
+    SHORT_TRY_MS = 2000,
+    FAIR_TRY_MS = 5000,
+    ANSWER_BYTES = 64 * 1024 * 1024,
+    HEADER_BYTES = 4096
+};
 
 /* One request over all of its tries. */
 struct exchange {
@@ -108,6 +114,24 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Half of the time until then, but not less than `least_ms`. */
+static int64_t half_way(int64_t then_ms, int64_t least_ms)
+{
+    int64_t half_ms = then_ms == KST_NEVER ? TRY_MS : (then_ms - kst_now_ms()) / 2;
+    return kst_deadline_in_ms(half_ms > least_ms ? half_ms : least_ms);
+}
+
+/* When a try is over. One that is never answered leaves time to the next: neither a freeze nor an
+ * operation is lost by one request. */
+static int64_t end_of_try(const struct exchange *x)
+{
+    const struct kst_kube_request *r = x->request;
+    int64_t end_ms = kst_deadline_in_ms(r->timeout_ms ? r->timeout_ms : TRY_MS);
+    end_ms = sooner(end_ms, half_way(kst_deadline_get(), SHORT_TRY_MS));
+    end_ms = sooner(end_ms, half_way(x->give_up_ms, FAIR_TRY_MS));
+    return sooner(end_ms, x->give_up_ms);
+}
+
 /* One try. On DONE *cause is NULL; else it says why not. */
 static enum next try_once(struct exchange *x, int64_t *retry_after_ms, struct kst_err **cause)
 {
@@ -127,8 +151,7 @@ static enum next try_once(struct exchange *x, int64_t *retry_after_ms, struct ks
     }
     call.request.body = x->body.len ? x->body.data : NULL;
     call.request.body_len = x->body.len;
-    call.request.deadline_ms = sooner(kst_deadline_in_ms(r->timeout_ms ? r->timeout_ms : TRY_MS),
-                                      x->give_up_ms);
+    call.request.deadline_ms = end_of_try(x);
     struct kst_http_response response = {.retry_after_ms = -1};
     kst_buf_clear(x->answer);
     kst_kube_call_trace(x->kube, r->method, r->path, 0, 0);

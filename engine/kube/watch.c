@@ -29,6 +29,7 @@ enum {
     /* Bookmarks come about every minute: a stream without a byte for longer may be dead, and going
      * on in a new one costs nothing. */
     STALL_MS = 90 * 1000,
+    OPEN_MS = 10 * 1000, /* until the headers are there, which a server sends at once */
     STEADY_MS = 1000,
 };
 
@@ -346,8 +347,9 @@ static int connect_stream(struct kst_watch *self, int64_t *retry_after_ms, bool 
     struct kst_err *cause = NULL;
     call.request.stall_timeout_ms = STALL_MS;
     kst_kube_call_trace(self->kube, "GET", path.data, 0, 0);
-    int64_t started = kst_now_us();
+    int64_t started = kst_now_us(), before = kst_deadline_set(kst_deadline_in_ms(OPEN_MS));
     rc = kst_http_open(self->kube->loop, &call.request, &response, &self->stream, &cause);
+    kst_deadline_restore(before);
     kst_kube_call_trace(self->kube, "GET", path.data, response.status, kst_now_us() - started);
     if (rc < 0) {
         rc = judge_failure(self, rc, response.sent, pause, &cause, err);
@@ -494,6 +496,7 @@ struct waiting {
     int (*ready)(void *arg, const struct kst_json *object, struct kst_err **err);
     void *arg;
     const struct kst_json *object; /* borrowed from the watch; NULL: does not exist */
+    bool known;                    /* the server has told whether it exists */
 };
 
 static int wait_on(struct waiting *self, int64_t deadline_ms, struct kst_err **err)
@@ -504,6 +507,7 @@ static int wait_on(struct waiting *self, int64_t deadline_ms, struct kst_err **e
         int rc = kst_watch_next(self->watch, deadline_ms, &type, &object, err);
         if (rc < 0)
             return rc;
+        self->known = true;
         if (type == KST_WATCH_SYNCED && self->object)
             continue; /* it was asked about already */
         if (type != KST_WATCH_SYNCED)
@@ -535,7 +539,10 @@ int kst_watch_until(struct kst_kube *kube, const struct kst_kube_resource *resou
         kst_duration_format(kst_now_ms() - started, waited);
         kst_err_clear(&cause);
         kst_err_set(&cause, rc, "%s: waited %s for it %s, which did not happen%s", object, waited,
-                    what, waiting.object ? "" : "; it does not exist");
+                    what,
+                    waiting.object  ? ""
+                    : waiting.known ? "; it does not exist"
+                                    : "; the API server has told nothing of it");
     }
     if (rc == 0 && out)
         *out = waiting.object ? kst_json_dup(waiting.object) : NULL;

@@ -280,6 +280,29 @@ static void test_deadline_of_the_fiber(void **state)
     kst_err_free(err);
 }
 
+/* The first request is answered too late, the second is not. */
+static void hang_once(void *arg, const struct fake_http_request *request,
+                      struct fake_http_answer *answer)
+{
+    answer->delay_ms = (*(int *)arg)++ ? 0 : 2600;
+    answer->body = kst_strdup(OBJECT(""));
+}
+
+static int get_in_time(struct kst_kube *kube, void *arg, struct kst_err **err)
+{
+    kst_deadline_set(kst_deadline_in_ms(4400));
+    int rc = get_pod(kube, NULL, err);
+    kst_deadline_replace(KST_NEVER);
+    return rc;
+}
+
+static void test_one_hang_leaves_time_for_another_try(void **state)
+{
+    int asked = 0;
+    assert_int_equal(kube_fixture_run(hang_once, &asked, 30 * 1000, get_in_time, NULL), 0);
+    assert_int_equal(asked, 2);
+}
+
 static void test_unauthorized_is_tried_once_only_with_new_credentials(void **state)
 {
     const struct step steps[] = {{.method = "GET", .target = POD, .status = 401}};
@@ -747,6 +770,7 @@ int main(void)
         cmocka_unit_test(test_retry_after_is_kept),
         cmocka_unit_test(test_patience_ends),
         cmocka_unit_test(test_deadline_of_the_fiber),
+        cmocka_unit_test(test_one_hang_leaves_time_for_another_try),
         cmocka_unit_test(test_unauthorized_is_tried_once_only_with_new_credentials),
         cmocka_unit_test(test_unreachable_names_server_and_context),
         cmocka_unit_test(test_create),

@@ -255,12 +255,32 @@ static void test_until_deadline(void **state)
     assert_non_null(strstr(kst_err_message(err), "for it to be deleted"));
 }
 
+static void say_nothing(void *arg, const struct fake_http_request *request,
+                        struct fake_http_answer *answer)
+{
+    answer->delay_ms = 400;
+}
+
+/* Who was told nothing does not know whether it exists. */
+static void test_until_nothing_was_told(void **state)
+{
+    kst_auto_err struct kst_err *err = NULL;
+    assert_int_equal(kube_fixture_run(say_nothing, NULL, PATIENCE_MS, until_never, &err),
+                     KST_E_TIMEOUT);
+    assert_non_null(strstr(kst_err_message(err), "has told nothing of it"));
+    assert_null(strstr(kst_err_message(err), "does not exist"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tells_changes),  cmocka_unit_test(test_gap),
-        cmocka_unit_test(test_broken_streams), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_until),          cmocka_unit_test(test_until_deadline),
+        cmocka_unit_test(test_tells_changes),
+        cmocka_unit_test(test_gap),
+        cmocka_unit_test(test_broken_streams),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_until),
+        cmocka_unit_test(test_until_deadline),
+        cmocka_unit_test(test_until_nothing_was_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
