@@ -69,8 +69,13 @@ fuzz_names := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz
 # The storage of the real cluster is one program.
 dircsi := $(B)/tests/cluster/storage/dircsi
 dircsi_objects := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/cluster/storage/*.c)))
+# The crash matrix: a driver, and a database that runs in its cluster.
+crash := $(B)/tests/crash/crash
+crash_database := $(B)/tests/crash/database
+crash_objects := $(patsubst %.c,$(B)/%.o, \
+	$(filter-out tests/crash/database.c,$(sort $(wildcard tests/crash/*.c))))
 test_sources := $(sort $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c \
-	tests/cluster/storage/*.c))
+	tests/cluster/storage/*.c tests/crash/*.c))
 
 ##@ Build
 
@@ -153,7 +158,8 @@ clean: ## remove build/
 .PHONY: test
 test: ## everything that needs neither a network nor a cluster, with the sanitizers on
 	@tests/deps tests/packages.txt
-	+@MAKE='$(MAKE)' tests/run lint selftest hdr-check warnings test-unit test-replay
+	+@MAKE='$(MAKE)' tests/run lint selftest hdr-check warnings test-unit test-replay \
+		test-crash-sample
 
 .PHONY: test-scenarios
 test-scenarios: ## the end-to-end scenarios, on the embedded cluster
@@ -180,6 +186,16 @@ test-unit:
 	+@$(MAKE) unit SANITIZE=address,undefined
 test-replay:
 	+@$(MAKE) replay SANITIZE=address,undefined
+
+.PHONY: test-crash test-crash-sample
+test-crash: $(program) $(crash) $(crash_database) ## kill the engine at every request of a backup; ONLY='...'
+	@mkdir -p build/crash
+	@$(crash) --logs build/crash --only '$(ONLY)' $(program) $(crash_database)
+test-crash-sample: $(program) $(crash) $(crash_database)
+	@mkdir -p build/crash
+	@$(crash) --logs build/crash --sample $(CRASH_SAMPLE) $(program) $(crash_database)
+ONLY :=
+CRASH_SAMPLE := 40
 
 .PHONY: fuzz fuzz-run
 fuzz: ## fuzz every parser for FUZZ_SECONDS each (clang)
@@ -211,6 +227,13 @@ $(dircsi): $(dircsi_objects) $(library)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(depends_libs)
 	$(Q)ln -sfn $(variant)/tests/cluster/storage/dircsi build/dircsi
+
+$(crash): $(crash_objects) $(library)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ldflags) -o $@ $^ $(depends_libs)
+$(crash_database): $(crash_database).o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ldflags) -o $@ $^
 
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(library)
 	$(call say,LD,$@)

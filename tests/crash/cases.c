@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of everything that is tried. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "crash/crash.h"
+
+enum { TIMES = 60 };
+
+static const char *const fault_names[] = {
+    [KST_FAULT_RESET_BEFORE] = "reset-before",
+    [KST_FAULT_RESET_AFTER] = "reset-after",
+    [KST_FAULT_500] = "500",
+    [KST_FAULT_503] = "503",
+    [KST_FAULT_429] = "429",
+    [KST_FAULT_409] = "409",
+    [KST_FAULT_410] = "410",
+    [KST_FAULT_HANG] = "hang",
+    [KST_FAULT_TRUNCATE] = "truncate",
+};
+
+/* The places inside of the hooks, at which a command stands still while its engine is killed. */
+static const char *const stages[] = {
+    "locked freeze-begin", "locked freeze-end",   "locked thaw-begin",
+    "locked thaw-end",     "held session-begin",  "held session-locked",
+    "held session-told",   "held session-unlock", "held session-end",
+};
+
+const char *deed_name(const struct blow *blow)
+{
+    switch (blow->deed) {
+    case DEED_KILL_ARRIVED:
+        return "kill-arrived";
+    case DEED_KILL_ACTED:
+        return "kill-acted";
+    case DEED_KILL_ANSWERED:
+        return "kill-answered";
+    case DEED_KILL_STAGE:
+        return "kill-inside";
+    case DEED_KILL_TIME:
+        return "kill-at";
+    case DEED_OUTAGE:
+        return "outage";
+    case DEED_FAULT:
+        return fault_names[blow->fault];
+    default:
+        return "nothing";
+    }
+}
+
+static char *name_of(const struct blow *blow)
+{
+    if (blow->deed == DEED_KILL_TIME)
+        return kst_asprintf("kill-at %lldms", (long long)blow->at_ms);
+    if (blow->deed == DEED_KILL_STAGE)
+        return kst_asprintf("kill-inside %s", blow->what);
+    return kst_asprintf("%s %s#%u", deed_name(blow), blow->what, blow->nth);
+}
+
+static struct blow copy(const struct blow *blow)
+{
+    struct blow made = *blow;
+    made.what = kst_strdup(blow->what);
+    return made;
+}
+
+static bool waits(const struct blow *blow)
+{
+    bool fault = blow->deed == DEED_FAULT;
+    return blow->deed == DEED_OUTAGE ||
+           (fault && (blow->fault == KST_FAULT_HANG || blow->fault == KST_FAULT_429));
+}
+
+static struct crash_case *add(struct cases *self, const struct blow *blow)
+{
+    if (self->count == self->size) {
+        self->size = self->size ? self->size * 2 : 256;
+        self->list = kst_realloc(self->list, self->size * sizeof(*self->list));
+    }
+    struct crash_case *made = &self->list[self->count++];
+    *made = (struct crash_case){.name = name_of(blow), .nblows = 1};
+    made->blows[0] = copy(blow);
+    made->slow = waits(blow);
+    return made;
+}
+
+static void add_second(struct cases *self, const struct blow *first, const struct blow *second)
+{
+    struct crash_case *made = add(self, first);
+    kst_auto_free char *before = made->name;
+    kst_auto_free char *after = name_of(second);
+    made->name = kst_asprintf("%s, then %s", before, after);
+    made->blows[made->nblows++] = copy(second);
+    made->slow = waits(first) || waits(second);
+}
+
+/* "update runs/status crash#2" into its two parts. */
+static struct blow point(const char *text)
+{
+    const char *mark = strrchr(text, '#');
+    long long nth = 1;
+    kst_parse_int(mark + 1, &nth);
+    return (struct blow){.what = kst_strndup(text, (size_t)(mark - text)), .nth = (unsigned)nth};
+}
+
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+static bool fits(const struct blow *blow, enum kst_server_fault fault)
+{
+    bool reads = begins(blow->what, "get ") || begins(blow->what, "list ") ||
+                 begins(blow->what, "watch ");
+    if (fault == KST_FAULT_409)
+        return !reads && !strstr(blow->what, "pods/exec");
+    if (fault == KST_FAULT_410)
+        return begins(blow->what, "list ") || begins(blow->what, "watch ");
+    return true;
+}
+
+static void add_kills(struct cases *self, struct blow *at, const struct blow *first)
+{
+    static const enum deed kills[] = {DEED_KILL_ARRIVED, DEED_KILL_ACTED, DEED_KILL_ANSWERED};
+    for (size_t i = 0; i < KST_ARRAY_LEN(kills); i++) {
+        at->deed = kills[i];
+        if (first)
+            add_second(self, first, at);
+        else
+            add(self, at);
+    }
+}
+
+static void add_point(struct cases *self, const char *text)
+{
+    struct blow at = point(text);
+    add_kills(self, &at, NULL);
+    for (size_t i = KST_FAULT_RESET_BEFORE; i < KST_ARRAY_LEN(fault_names); i++) {
+        at.deed = DEED_FAULT;
+        at.fault = (enum kst_server_fault)i;
+        if (fits(&at, at.fault))
+            add(self, &at);
+    }
+    at.deed = DEED_OUTAGE;
+    add(self, &at);
+    free(at.what);
+}
+
+void cases_make(struct cases *self, const struct kst_json *order, const struct kst_json *recovery,
+                const struct blow *first, int64_t took_ms)
+{
+    for (const struct kst_json *e = kst_json_first(order); e; e = kst_json_next(e))
+        add_point(self, kst_json_str(e));
+    for (const struct kst_json *e = kst_json_first(recovery); e; e = kst_json_next(e)) {
+        struct blow at = point(kst_json_str(e));
+        add_kills(self, &at, first);
+        at.deed = DEED_OUTAGE;
+        add_second(self, first, &at);
+        free(at.what);
+    }
+    for (size_t i = 0; i < KST_ARRAY_LEN(stages); i++) {
+        struct blow at = {.deed = DEED_KILL_STAGE, .what = (char *)stages[i]};
+        add(self, &at);
+    }
+    for (int64_t i = 0; i < TIMES; i++) {
+        struct blow at = {.deed = DEED_KILL_TIME, .at_ms = 1 + i * took_ms / TIMES};
+        add(self, &at);
+    }
+}
+
+void cases_free(struct cases *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        free(self->list[i].name);
+        free(self->list[i].why);
+        for (size_t j = 0; j < self->list[i].nblows; j++)
+            free(self->list[i].blows[j].what);
+    }
+    free(self->list);
+}

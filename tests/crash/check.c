@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What must be true whatever happened to the engine: asked of the databases and of the cluster. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "crash/crash.h"
+#include "loop/fiber.h"
+#include "run/phase.h"
+#include "sandbox/api.h"
+#include "sandbox/api_internal.h"
+#include "sandbox/controller.h"
+#include "sandbox/storage.h"
+#include "sandbox/store.h"
+
+enum { SETTLE_MS = 5000, LOOK_MS = 5, FILE_BYTES = 64 * 1024, MAX_EVENTS = 24 };
+
+#define SNAPSHOTS "snapshot.storage.k8s.io/volumesnapshots"
+#define CONTENTS  "snapshot.storage.k8s.io/volumesnapshotcontents"
+
+/* ---- the databases ---- */
+
+static int64_t number_in(const char *path)
+{
+    kst_auto_buf text = KST_BUF_INIT(FILE_BYTES);
+    long long number = -1;
+    if (kst_buf_read_file(&text, path, NULL) < 0)
+        return -1;
+    struct kst_str trimmed = kst_str_trim(kst_str_buf(&text));
+    kst_auto_free char *copy = kst_strndup(trimmed.data, trimmed.len);
+    const char *digits = copy;
+    while (*digits == '0' && digits[1])
+        digits++;
+    return kst_parse_int(digits, &number) ? number : -1;
+}
+
+/* The directory of a claim's volume. */
+static char *volume_of(const struct world *self, const char *claim_name)
+{
+    const struct kst_object *claim = kst_api_find(self->api, "/persistentvolumeclaims", CRASH_APP,
+                                                  claim_name);
+    const struct kst_object *volume = claim ? kst_api_find(self->api, "/persistentvolumes", "",
+                                                           kst_api_text(claim->json,
+                                                                        "spec.volumeName"))
+                                            : NULL;
+    const char *path = volume ? kst_json_path_str(volume->json, "spec.hostPath.path") : NULL;
+    return kst_strdup(path);
+}
+
+static char *check_writes(const struct world *self, const char *database)
+{
+    kst_auto_free char *claim = kst_asprintf("data-%s-0", database);
+    kst_auto_free char *dir = volume_of(self, claim);
+    kst_auto_free char *path = kst_asprintf("%s/number", dir ? dir : "");
+    int64_t before = number_in(path), end_ms = kst_now_ms() + SETTLE_MS;
+    while (kst_now_ms() < end_ms) {
+        if (number_in(path) > before)
+            return NULL;
+        kst_sleep_ms(LOOK_MS, NULL);
+    }
+    return kst_asprintf("database %s accepts no write: it is left frozen", database);
+}
+
+/* frozen, thawed, frozen, thawed…: what the database itself has noted. */
+static char *check_journal(const struct world *self, const char *database, bool succeeded)
+{
+    kst_auto_free char *path = world_control(self, database, "journal");
+    kst_auto_buf text = KST_BUF_INIT(FILE_BYTES);
+    kst_buf_read_file(&text, path, NULL); /* none: it was never frozen */
+    struct kst_str rest = kst_str_buf(&text), line;
+    size_t freezes = 0;
+    bool frozen = false;
+    while (kst_str_split(&rest, '\n', &line)) {
+        bool freezing = kst_str_eq(line, "frozen");
+        if (kst_str_eq(line, "frozen twice") || (freezing && frozen))
+            return kst_asprintf("database %s was frozen while it was frozen:\n%s", database,
+                                text.data);
+        if (freezing)
+            freezes++;
+        if (line.len)
+            frozen = freezing;
+    }
+    if (frozen)
+        return kst_asprintf("database %s was frozen and never thawed:\n%s", database, text.data);
+    if (succeeded && freezes == 0)
+        return kst_asprintf("the run succeeded, and database %s was never frozen", database);
+    return NULL;
+}
+
+/* ---- the snapshots ---- */
+
+/* The number that a claim's snapshot holds; -1 where there is none. */
+static int64_t number_cut(const struct world *self, const char *claim)
+{
+    struct kst_control_list list = kst_control_list(self->api, SNAPSHOTS, CRASH_APP);
+    int64_t number = -1;
+    for (size_t i = 0; i < list.count; i++) {
+        const struct kst_json *snapshot = list.objects[i]->json;
+        const char *content_name = kst_api_text(snapshot, "status.boundVolumeSnapshotContentName");
+        if (strcmp(kst_api_text(snapshot, "spec.source.persistentVolumeClaimName"), claim) != 0 ||
+            !kst_json_path_true(snapshot, "status.readyToUse"))
+            continue;
+        const struct kst_object *content = kst_api_find(self->api, CONTENTS, "", content_name);
+        const char *handle = content ? kst_api_text(content->json, "status.snapshotHandle") : "";
+        kst_auto_free char *path = kst_asprintf("%s/cluster/volumes/%s/number", self->dir, handle);
+        number = number_in(path);
+    }
+    kst_control_list_release(&list);
+    return number;
+}
+
+static char *check_cuts(const struct world *self, const char *database)
+{
+    kst_auto_free char *data = kst_asprintf("data-%s-0", database);
+    kst_auto_free char *log = kst_asprintf("log-%s-0", database);
+    int64_t a = number_cut(self, data), b = number_cut(self, log);
+    if (a < 0 || b < 0)
+        return kst_asprintf("the run succeeded, and a snapshot of database %s is not there, not "
+                            "ready, or empty",
+                            database);
+    if (a != b)
+        return kst_asprintf("database %s was written to between the cuts of its volumes: %lld and "
+                            "%lld",
+                            database, (long long)a, (long long)b);
+    return NULL;
+}
+
+/* ---- the cluster ---- */
+
+static char *check_count(const struct world *self, const char *bucket, const char *ns,
+                         size_t expected)
+{
+    size_t found = world_count(self, bucket, ns);
+    if (found == expected)
+        return NULL;
+    struct kst_bucket *all = kst_store_bucket(kst_api_store(self->api), bucket);
+    kst_auto_buf names = KST_BUF_INIT(FILE_BYTES);
+    const struct kst_object *object;
+    for (size_t i = 0; (object = kst_bucket_at(all, i)); i++)
+        if (!*ns || strcmp(object->ns, ns) == 0)
+            kst_buf_addf(&names, " %s", object->name);
+    return kst_asprintf("expected %zu of %s, found %zu:%s", expected, bucket, found, names.data);
+}
+
+static char *check_objects(const struct world *self, bool succeeded)
+{
+    size_t cuts = succeeded ? VOLUMES : 0;
+    const struct {
+        const char *bucket, *ns;
+        size_t count;
+    } expected[] = {
+        {"kassette.io/runs", "", 1},
+        {SNAPSHOTS, "", cuts},
+        {CONTENTS, "", cuts},
+        {"coordination.k8s.io/leases", CRASH_HOME, 0},
+        {"/pods", "", DATABASES},
+        {"/persistentvolumeclaims", "", VOLUMES},
+        {"/persistentvolumes", "", VOLUMES},
+        {"batch/jobs", "", 0},
+    };
+    for (size_t i = 0; i < KST_ARRAY_LEN(expected); i++) {
+        char *why = check_count(self, expected[i].bucket, expected[i].ns, expected[i].count);
+        if (why)
+            return why;
+    }
+    size_t events = world_count(self, "/events", CRASH_HOME);
+    return events > MAX_EVENTS
+               ? kst_asprintf("the run made %zu Events: expected at most %d", events, MAX_EVENTS)
+               : NULL;
+}
+
+static char *check_run(const struct world *self, bool *succeeded)
+{
+    const struct kst_json *run = world_run(self);
+    if (!run)
+        return kst_strdup("there is no Run");
+    const char *phase = kst_api_text(run, "status.phase");
+    *succeeded = strcmp(phase, "Succeeded") == 0;
+    if (*succeeded)
+        return NULL;
+    if (!kst_phase_is_final(kst_phase_parse(phase)))
+        return kst_asprintf("the Run has not ended: it is %s after %u engines", phase,
+                            self->starts);
+    /* What passes does not fail a run. */
+    return kst_asprintf("the Run is %s (%s): %s", phase, kst_api_text(run, "status.reason"),
+                        kst_api_text(run, "status.message"));
+}
+
+char *check_world(struct world *self, const struct crash_case *now)
+{
+    bool succeeded = false;
+    char *why = check_run(self, &succeeded);
+    for (size_t i = 0; i < now->nblows && !why; i++)
+        if (!self->struck[i])
+            why = kst_asprintf("nothing was done to engine %zu: the point was not reached", i + 1);
+    for (size_t i = 0; i < DATABASES && !why; i++)
+        why = check_writes(self, crash_databases[i]);
+    for (size_t i = 0; i < DATABASES && !why; i++)
+        why = check_journal(self, crash_databases[i], succeeded);
+    for (size_t i = 0; i < DATABASES && !why; i++)
+        why = check_cuts(self, crash_databases[i]);
+    if (why)
+        return why;
+    /* The cluster removes some of it after the engine has ended. */
+    int64_t end_ms = kst_now_ms() + SETTLE_MS;
+    while ((why = check_objects(self, succeeded)) && kst_now_ms() < end_ms) {
+        free(why);
+        kst_sleep_ms(LOOK_MS, NULL);
+    }
+    return why;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The crash matrix: an engine is killed, or hears of a failure, at every request of a backup, and
+ * what becomes of the application is looked up in the application. See README.md.
+ */
+#ifndef KST_TESTS_CRASH_CRASH_H
+#define KST_TESTS_CRASH_CRASH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "sandbox/server.h"
+
+struct kst_api;
+struct kst_err;
+struct kst_json;
+struct kst_loop;
+struct kst_sandbox;
+
+/* What is done to the engine, and when. */
+enum deed {
+    DEED_NONE,
+    DEED_KILL_ARRIVED,  /* the request has arrived, nothing was done */
+    DEED_KILL_ACTED,    /* it was acted on, the engine has heard nothing */
+    DEED_KILL_ANSWERED, /* the answer was written */
+    DEED_KILL_STAGE,    /* at a place inside of a hook */
+    DEED_KILL_TIME,     /* after so many milliseconds */
+    DEED_FAULT,
+    DEED_OUTAGE, /* from the request on, every connection is reset for a while */
+};
+
+struct blow {
+    enum deed deed;
+    enum kst_server_fault fault;
+    char *what;    /* the request ("update runs/status crash"), or database and stage */
+    unsigned nth;  /* the nth of such requests of an engine */
+    int64_t at_ms; /* DEED_KILL_TIME */
+};
+
+enum { MAX_BLOWS = 2, STARTS = 6 };
+
+struct crash_case {
+    char *name;
+    /* The first strikes the first engine, the second its successor. */
+    struct blow blows[MAX_BLOWS];
+    size_t nblows;
+    bool slow; /* it mostly waits */
+    bool done, passed, succeeded;
+    unsigned starts; /* of engines */
+    int64_t took_ms;
+    char *why; /* it failed */
+};
+
+/* One cluster with the application in it. */
+struct world {
+    struct kst_loop *loop;
+    const char *program, *database; /* the engine's and the database's, absolute paths */
+    char *dir;
+    struct kst_sandbox *sandbox;
+    struct kst_api *api;
+
+    /* The engine that runs, and what it has asked for. */
+    pid_t pid;
+    unsigned starts; /* of engines, in this case */
+    struct kst_json *counts, *order;
+    const struct crash_case *now; /* NULL: nothing is done to it */
+    bool struck[MAX_BLOWS];
+    const struct kst_server_look *acting; /* the request after which the engine is killed */
+    int64_t outage_until_ms;
+    struct kst_timer *kill_timer;
+    size_t answered; /* requests, in this case */
+};
+
+enum { DATABASES = 2, VOLUMES = 4 };
+extern const char *const crash_databases[DATABASES];
+#define CRASH_RUN  "crash"
+#define CRASH_APP  "shop"
+#define CRASH_HOME "kassette"
+
+/* world.c: a new cluster whose databases write, in the directory `dir` (made). Yields. */
+int world_new(struct kst_loop *loop, const char *program, const char *database, const char *dir,
+              struct world **out, struct kst_err **err);
+void world_free(struct world *self);
+/* Removes what the case before has left, so that only the application is there. Yields. */
+int world_clean(struct world *self, struct kst_err **err);
+/* The directory in which a database and the test speak with each other; the caller frees. */
+char *world_control(const struct world *self, const char *database, const char *file);
+/* The Run, borrowed; NULL where there is none. */
+const struct kst_json *world_run(const struct world *self);
+/* How many objects a bucket has in a namespace ("": all). */
+size_t world_count(const struct world *self, const char *bucket, const char *ns);
+
+/* strike.c: what is done at which request. For kst_server_options; arg: the world. */
+enum kst_server_fault strike_on_request(void *arg, const struct kst_server_look *look);
+void strike_on_answer(void *arg, const struct kst_server_look *look, int code, double ms);
+/* Before and after each engine. */
+void strike_begin(struct world *self);
+void strike_end(struct world *self);
+
+/* engine.c: starts an engine (`kassette run`, or `kassette backup` where there is no Run yet) and
+ * yields until it ended. *status: its exit code, 128 + the signal's number. */
+int engine_run(struct world *self, int *status, struct kst_err **err);
+
+/* check.c: what must be true after a case. NULL, or why it is not (the caller frees). Yields. */
+char *check_world(struct world *self, const struct crash_case *now);
+
+/* cases.c */
+struct cases {
+    struct crash_case *list;
+    size_t count, size;
+};
+/* Every case there is, from the requests of a run to which nothing was done, in their order
+ * ("verb resource name#n"), of its successor after a kill inside the freeze, and its duration. */
+void cases_make(struct cases *self, const struct kst_json *order, const struct kst_json *recovery,
+                const struct blow *first, int64_t took_ms);
+void cases_free(struct cases *self);
+const char *deed_name(const struct blow *blow);
+
+#endif

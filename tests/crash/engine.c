@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine as a child process, as a user or a Job starts it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "crash/crash.h"
+#include "loop/fiber.h"
+#include "sandbox/sandbox.h"
+
+enum { PATIENCE_MS = 150 * 1000 };
+
+static void become(const char *const *argv, const char *log)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int null = open("/dev/null", O_RDONLY);
+    int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    dup2(null, 0);
+    dup2(out, 1);
+    dup2(out, 2);
+    syscall(SYS_close_range, 3u, ~0u, 0u);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execv(argv[0], (char *const *)argv);
+    _exit(127);
+}
+
+/* The pid stays a zombie's, and nobody else's, until it is reaped here. */
+static int await(struct world *self, int *status, struct kst_err **err)
+{
+    int fd = (int)syscall(SYS_pidfd_open, self->pid, 0);
+    if (fd < 0)
+        return kst_err_set(err, KST_E_IO, "pidfd_open: %s", strerror(errno));
+    int rc = kst_wait_fd(fd, POLLIN, kst_now_ms() + PATIENCE_MS, err);
+    close(fd);
+    if (rc < 0)
+        kill(self->pid, SIGKILL);
+    int how = 0;
+    waitpid(self->pid, &how, 0);
+    *status = WIFSIGNALED(how) ? 128 + WTERMSIG(how) : WEXITSTATUS(how);
+    return rc < 0 ? kst_err_wrap(err, rc, "the engine has not ended in %d s", PATIENCE_MS / 1000)
+                  : 0;
+}
+
+int engine_run(struct world *self, int *status, struct kst_err **err)
+{
+    const char *kubeconfig = kst_sandbox_kubeconfig(self->sandbox);
+    const char *const backup[] = {self->program,
+                                  "backup",
+                                  CRASH_APP,
+                                  "--name",
+                                  CRASH_RUN,
+                                  "--home",
+                                  CRASH_HOME,
+                                  "--kubeconfig",
+                                  kubeconfig,
+                                  "--blueprints",
+                                  "tests/crash/blueprints",
+                                  "--max-freeze",
+                                  "8s",
+                                  "--ready-timeout",
+                                  "20s",
+                                  "--log-format",
+                                  "plain",
+                                  "--verbose",
+                                  NULL};
+    const char *const run[] = {self->program, "run",          CRASH_RUN,  "--home",
+                               CRASH_HOME,    "--kubeconfig", kubeconfig, "--log-format",
+                               "plain",       "--verbose",    NULL};
+    kst_auto_free char *log = kst_asprintf("%s/engine.log", self->dir);
+    const char *const *argv = world_run(self) ? run : backup;
+    strike_begin(self);
+    self->pid = vfork(); /* our pages are many, and it needs none of them */
+    if (self->pid < 0)
+        return kst_err_set(err, KST_E_IO, "vfork: %s", strerror(errno));
+    if (self->pid == 0)
+        become(argv, log);
+    int rc = await(self, status, err);
+    strike_end(self);
+    return rc;
+}

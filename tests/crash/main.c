@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crash [--sample N] [--only TEXT] [--list] [--logs DIR] ENGINE DATABASE
+ *
+ * Tries every case (those whose name holds TEXT, or one of several between which '|' stands; N of
+ * them, evenly spread), several at a time, each in a cluster of its own. Ends with "N passed,
+ * N failed".
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "crash/crash.h"
+#include "loop/fiber.h"
+#include "loop/loop.h"
+#include "run/phase.h"
+#include "sandbox/api.h"
+#include "sandbox/api_internal.h"
+#include "sandbox/storage.h"
+
+enum {
+    WORLDS = 3,
+    PATIENT_WORLDS = 8, /* more of them, for cases that wait and do nothing; of a sample: 2 */
+    FEW_WORLDS = 2,
+    LOOK_MS = 1,
+    LOG_BYTES = 4 * 1024 * 1024,
+};
+
+struct matrix {
+    struct kst_loop *loop;
+    char program[PATH_MAX], database[PATH_MAX];
+    const char *only, *logs;
+    long long sample;
+    bool list, reported;
+    char *dir;
+    unsigned worlds; /* made so far: names their directories */
+    struct cases cases;
+    struct kst_json *order, *recovery;
+    int64_t reference_ms;
+};
+
+struct worker {
+    struct matrix *matrix;
+    struct world *world;
+    bool patient; /* takes only cases that wait */
+};
+
+/* ---- one case ---- */
+
+/* Kills the engine when a database has come to the stage that it was told to hold at. */
+struct ambush {
+    struct world *world;
+    const struct blow *blow;
+};
+
+static int lie_in_wait(void *arg, struct kst_err **err)
+{
+    struct ambush *self = arg;
+    kst_auto_free char *database = kst_strdup(self->blow->what);
+    char *stage = strchr(database, ' ');
+    *stage++ = '\0';
+    kst_auto_free char *hold = world_control(self->world, database, "hold");
+    kst_auto_free char *at = world_control(self->world, database, "at");
+    FILE *file = fopen(hold, "w");
+    if (!file)
+        return kst_err_set(err, KST_E_IO, "%s: %s", hold, strerror(errno));
+    fputs(stage, file);
+    fclose(file);
+    int rc = 0;
+    while (rc == 0 && access(at, F_OK) != 0)
+        rc = kst_sleep_ms(LOOK_MS, err);
+    if (rc == 0) {
+        self->world->struck[0] = true;
+        kill(self->world->pid, SIGKILL);
+    }
+    unlink(hold);
+    return rc;
+}
+
+static int run_engines(struct world *world, struct crash_case *now, struct kst_err **err)
+{
+    struct ambush ambush = {.world = world, .blow = &now->blows[0]};
+    struct kst_fiber *waiting = NULL;
+    int rc = 0, status = 0;
+    if (now->nblows && now->blows[0].deed == DEED_KILL_STAGE)
+        waiting = kst_fiber_spawn(world->loop, "ambush", lie_in_wait, &ambush);
+    for (int i = 0; i < STARTS && rc == 0; i++) {
+        const struct kst_json *run = world_run(world);
+        bool final = run && kst_phase_is_final(kst_phase_parse(kst_api_text(run, "status.phase")));
+        if (final && status != 128 + SIGKILL)
+            break; /* who was killed is started again, whatever the Run says */
+        rc = engine_run(world, &status, err);
+        if (rc == 0 && status > 128 && status != 128 + SIGKILL)
+            rc = kst_err_set(err, KST_E_FAILED, "the engine was ended by signal %d", status - 128);
+    }
+    if (waiting) {
+        kst_fiber_cancel(waiting);
+        kst_fiber_join(waiting, NULL);
+    }
+    return rc;
+}
+
+static void run_case(struct world *world, struct crash_case *now)
+{
+    kst_auto_err struct kst_err *err = NULL;
+    int64_t start_ms = kst_now_ms();
+    int rc = world_clean(world, &err);
+    world->now = now;
+    if (rc == 0)
+        rc = run_engines(world, now, &err);
+    now->why = rc < 0 ? kst_strdup(kst_err_message(err)) : check_world(world, now);
+    const struct kst_json *run = world_run(world);
+    world->now = NULL;
+    now->succeeded = run && strcmp(kst_api_text(run, "status.phase"), "Succeeded") == 0;
+    now->passed = now->why == NULL;
+    now->starts = world->starts;
+    now->took_ms = kst_now_ms() - start_ms;
+    now->done = true;
+}
+
+static void keep_log(const struct matrix *self, const struct world *world,
+                     const struct crash_case *now)
+{
+    kst_auto_free char *name = kst_name_make(now->name, 120);
+    kst_auto_free char *to = kst_asprintf("%s/%s.log", self->logs, name);
+    kst_auto_free char *from = kst_asprintf("%s/engine.log", world->dir);
+    kst_auto_buf text = KST_BUF_INIT(LOG_BYTES);
+    FILE *file = fopen(to, "w");
+    if (!file)
+        return;
+    kst_buf_read_file(&text, from, NULL);
+    fprintf(file, "case: %s\n%s\n\n%s", now->name, now->why ? now->why : "passed", text.data);
+    if (world_run(world)) {
+        kst_auto_buf run = KST_BUF_INIT(LOG_BYTES);
+        kst_json_print(world_run(world), KST_JSON_PRETTY, &run);
+        fprintf(file, "\n%s\n", run.data);
+    }
+    fclose(file);
+    printf("      its log: %s\n", to);
+}
+
+/* ---- all of them ---- */
+
+static int make_world(struct matrix *self, struct world **out, struct kst_err **err)
+{
+    kst_auto_free char *dir = kst_asprintf("%s/%u", self->dir, self->worlds++);
+    return world_new(self->loop, self->program, self->database, dir, out, err);
+}
+
+static struct crash_case *take_one(struct cases *cases, bool slow)
+{
+    for (size_t i = 0; i < cases->count; i++) {
+        struct crash_case *now = &cases->list[i];
+        if (now->done || now->slow != slow)
+            continue;
+        now->done = true;
+        return now;
+    }
+    return NULL;
+}
+
+static struct crash_case *take(struct worker *self)
+{
+    struct cases *cases = &self->matrix->cases;
+    struct crash_case *now = self->patient ? NULL : take_one(cases, false);
+    return now ? now : take_one(cases, true);
+}
+
+static int work(void *arg, struct kst_err **err)
+{
+    struct worker *self = arg;
+    struct crash_case *now;
+    int rc = 0;
+    while (rc == 0 && (now = take(self))) {
+        if (!self->world)
+            rc = make_world(self->matrix, &self->world, err);
+        if (rc < 0)
+            break;
+        run_case(self->world, now);
+        if (!now->passed)
+            printf("FAIL  %s\n      %s\n", now->name, now->why);
+        if (!now->passed || self->matrix->only)
+            keep_log(self->matrix, self->world, now);
+        fflush(stdout);
+        if (!now->passed) { /* the next one begins in an unspoilt one */
+            world_free(self->world);
+            self->world = NULL;
+        }
+    }
+    world_free(self->world);
+    self->world = NULL;
+    return rc;
+}
+
+static int work_all(struct matrix *self, struct kst_err **err)
+{
+    struct worker workers[WORLDS + PATIENT_WORLDS] = {0};
+    struct kst_group *group = kst_group_new(self->loop, true);
+    for (int i = 0; i < WORLDS + (self->sample > 0 ? FEW_WORLDS : PATIENT_WORLDS); i++) {
+        workers[i] = (struct worker){.matrix = self, .patient = i >= WORLDS};
+        kst_group_spawn(group, "worker", work, &workers[i]);
+    }
+    int rc = kst_group_wait(group, err);
+    kst_group_free(group);
+    return rc;
+}
+
+/* A run to which `blow` is done (nothing, where it is NULL): what its last engine asks for. */
+static int look_at(struct world *world, const struct blow *blow, struct kst_json **order,
+                   int64_t *took_ms, struct kst_err **err)
+{
+    struct crash_case now = {.name = (char *)"reference", .nblows = blow ? 1 : 0};
+    if (blow)
+        now.blows[0] = *blow;
+    run_case(world, &now);
+    *took_ms = now.took_ms;
+    if (now.passed)
+        *order = kst_json_dup(world->order);
+    int rc = now.passed ? 0
+                        : kst_err_set(err, KST_E_FAILED, "a run to which %s was done: %s",
+                                      blow ? deed_name(blow) : "nothing", now.why);
+    if (rc < 0) {
+        kst_auto_free char *log = kst_asprintf("%s/engine.log", world->dir);
+        kst_auto_buf text = KST_BUF_INIT(LOG_BYTES);
+        kst_buf_read_file(&text, log, NULL);
+        fputs(text.data, stdout);
+    }
+    free(now.why);
+    return rc;
+}
+
+static int look(struct matrix *self, struct kst_err **err)
+{
+    static const struct blow inside = {
+        .deed = DEED_KILL_ACTED, .what = (char *)"create volumesnapshots", .nth = 2};
+    struct world *world = NULL;
+    struct kst_json *first = NULL;
+    int64_t ms = 0;
+    int rc = make_world(self, &world, err);
+    if (rc == 0)
+        rc = look_at(world, NULL, &first, &ms, err); /* finds everything cold */
+    kst_json_free(first);
+    if (rc == 0)
+        rc = look_at(world, NULL, &self->order, &self->reference_ms, err);
+    if (rc == 0)
+        rc = look_at(world, &inside, &self->recovery, &ms, err);
+    world_free(world);
+    if (rc == 0)
+        cases_make(&self->cases, self->order, self->recovery, &inside, self->reference_ms);
+    return rc;
+}
+
+/* Whether a name holds one of the texts, between which '|' stands. */
+static bool fits(const char *name, const char *texts)
+{
+    struct kst_str rest = kst_str_of(texts), text;
+    while (kst_str_split(&rest, '|', &text))
+        if (memmem(name, strlen(name), text.data, text.len))
+            return true;
+    return false;
+}
+
+/* Leaves the cases that are not asked for out. */
+static size_t choose(struct matrix *self)
+{
+    struct cases *cases = &self->cases;
+    size_t wanted = 0, seen = 0;
+    for (size_t i = 0; i < cases->count; i++) {
+        struct crash_case *now = &cases->list[i];
+        bool hangs = now->blows[0].deed == DEED_FAULT && now->blows[0].fault == KST_FAULT_HANG;
+        now->done = (self->only && !fits(now->name, self->only)) || (self->sample > 0 && hangs);
+        wanted += !now->done;
+    }
+    size_t sample = (size_t)self->sample;
+    for (size_t i = 0; i < cases->count && sample > 0 && sample < wanted; i++) {
+        struct crash_case *now = &cases->list[i];
+        if (now->done)
+            continue;
+        /* The n-th of `wanted` is taken where n * sample / wanted grows. */
+        now->done = (seen + 1) * sample / wanted == seen * sample / wanted;
+        seen++;
+    }
+    return wanted;
+}
+
+static void report(struct matrix *self, int64_t took_ms)
+{
+    size_t passed = 0, failed = 0, again = 0, kills = 0;
+    int64_t longest_ms = 0;
+    for (size_t i = 0; i < self->cases.count; i++) {
+        const struct crash_case *now = &self->cases.list[i];
+        if (!now->starts)
+            continue;
+        passed += now->passed;
+        failed += !now->passed;
+        again += now->starts > 1;
+        kills += now->blows[0].deed != DEED_FAULT && now->blows[0].deed != DEED_OUTAGE;
+        longest_ms = now->took_ms > longest_ms ? now->took_ms : longest_ms;
+    }
+    printf("%zu requests of a backup (%lld ms), %zu of a recovery; %zu cases: %zu kills, %zu "
+           "faults;\n%zu runs were taken up by another engine; %.1f s, the longest case %.1f s\n",
+           kst_json_len(self->order), (long long)self->reference_ms, kst_json_len(self->recovery),
+           passed + failed, kills, passed + failed - kills, again, (double)took_ms / 1000,
+           (double)longest_ms / 1000);
+    printf("%zu passed, %zu failed\n", passed, failed);
+    self->reported = true;
+}
+
+static int try_all(void *arg, struct kst_err **err)
+{
+    struct matrix *self = arg;
+    int64_t start_ms = kst_now_ms();
+    int rc = look(self, err);
+    if (rc < 0)
+        return rc;
+    if (choose(self) == 0)
+        return kst_err_set(err, KST_E_USAGE, "no case is named so: --list tells their names");
+    for (size_t i = 0; self->list && i < self->cases.count; i++)
+        if (!self->cases.list[i].done)
+            printf("%s\n", self->cases.list[i].name);
+    if (self->list)
+        return 0;
+    rc = work_all(self, err);
+    report(self, kst_now_ms() - start_ms);
+    for (size_t i = 0; rc == 0 && i < self->cases.count; i++)
+        if (self->cases.list[i].starts && !self->cases.list[i].passed)
+            rc = kst_err_set(err, KST_E_FAILED, "there are failures");
+    return rc;
+}
+
+static bool parse(struct matrix *self, int argc, char **argv)
+{
+    static const struct option options[] = {{"sample", required_argument, NULL, 's'},
+                                            {"only", required_argument, NULL, 'o'},
+                                            {"logs", required_argument, NULL, 'd'},
+                                            {"list", no_argument, NULL, 'l'},
+                                            {NULL, 0, NULL, 0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'o')
+            self->only = *optarg ? optarg : NULL;
+        else if (option == 'd')
+            self->logs = optarg;
+        else if (option == 'l')
+            self->list = true;
+        else if (option != 's' || !kst_parse_int(optarg, &self->sample))
+            return false;
+    }
+    return argc - optind == 2 && realpath(argv[optind], self->program) &&
+           realpath(argv[optind + 1], self->database);
+}
+
+int main(int argc, char **argv)
+{
+    struct matrix matrix = {.logs = "build"};
+    kst_auto_err struct kst_err *err = NULL;
+    char template[] = "/tmp/kassette-crash-XXXXXX";
+    if (!parse(&matrix, argc, argv)) {
+        fprintf(stderr, "usage: crash [--sample N] [--only TEXT] [--list] [--logs DIR] ENGINE "
+                        "DATABASE\n");
+        return 2;
+    }
+    kst_log_setup(KST_LOG_ERROR, KST_LOG_PLAIN);
+    int rc = mkdtemp(template) ? kst_loop_new(&matrix.loop, &err)
+                               : kst_err_set(&err, KST_E_IO, "%s: %s", template, strerror(errno));
+    matrix.dir = template;
+    chmod(template, 0755);
+    if (rc == 0)
+        rc = kst_loop_run(matrix.loop, "matrix", try_all, &matrix, &err);
+    if (rc < 0)
+        fprintf(stderr, "crash: %s\n", kst_err_message(err));
+    if (rc < 0 && !matrix.reported)
+        printf("0 passed, 1 failed\n");
+    kst_storage_remove(template, NULL);
+    cases_free(&matrix.cases);
+    kst_json_free(matrix.order);
+    kst_json_free(matrix.recovery);
+    if (matrix.loop)
+        kst_loop_free(matrix.loop);
+    return rc < 0 ? 1 : 0;
+}

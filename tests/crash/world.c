@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A cluster in this process, with the application that is backed up. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "crash/crash.h"
+#include "loop/fiber.h"
+#include "sandbox/api.h"
+#include "sandbox/controller.h"
+#include "sandbox/load.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/storage.h"
+#include "sandbox/store.h"
+
+const char *const crash_databases[DATABASES] = {"locked", "held"};
+
+enum { READY_MS = 30 * 1000, GONE_MS = 15 * 1000, LOOK_MS = 5, FILE_BYTES = 64 * 1024 };
+
+char *world_control(const struct world *self, const char *database, const char *file)
+{
+    return kst_asprintf("%s/%s%s%s", self->dir, database, *file ? "/" : "", file);
+}
+
+size_t world_count(const struct world *self, const char *bucket, const char *ns)
+{
+    struct kst_bucket *all = kst_store_bucket(kst_api_store(self->api), bucket);
+    size_t first = 0, count = kst_bucket_count(all);
+    if (*ns)
+        kst_bucket_range(all, ns, &first, &count);
+    return count;
+}
+
+const struct kst_json *world_run(const struct world *self)
+{
+    const struct kst_object *run = kst_api_find(self->api, "kassette.io/runs", CRASH_HOME,
+                                                CRASH_RUN);
+    return run ? run->json : NULL;
+}
+
+/* ---- the beginning ---- */
+
+static int write_text(const char *path, const char *text, struct kst_err **err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ssize_t wrote = fd >= 0 ? write(fd, text, strlen(text)) : -1;
+    if (fd >= 0)
+        close(fd);
+    return wrote == (ssize_t)strlen(text)
+               ? 0
+               : kst_err_set(err, KST_E_IO, "%s: %s", path, strerror(errno));
+}
+
+static int make_sandbox(struct world *self, struct kst_err **err)
+{
+    kst_auto_free char *images = kst_asprintf("%s/images.json", self->dir);
+    kst_auto_free char *cluster = kst_asprintf("%s/cluster", self->dir);
+    kst_auto_json struct kst_json *image = kst_json_make(
+        "{'images':[{'match':'^crash-database(:|$)','name':'crash-database',"
+        "'entrypoint':['/usr/bin/database'],'files':{'/usr/bin/database':%s},"
+        "'volumes':['/control','/data','/log']}]}",
+        self->database);
+    kst_auto_free char *text = kst_json_text(image);
+    int rc = write_text(images, text, err);
+    const struct kst_sandbox_options options = {
+        .dir = cluster,
+        .images = images,
+        .server = {.fault = strike_on_request,
+                   .fault_arg = self,
+                   .trace = strike_on_answer,
+                   .trace_arg = self},
+    };
+    if (rc == 0)
+        rc = kst_sandbox_new(self->loop, &options, &self->sandbox, err);
+    if (rc == 0)
+        self->api = kst_sandbox_api(self->sandbox);
+    return rc;
+}
+
+static void replace(struct kst_buf *out, const char *text, const char *what, const char *by)
+{
+    for (const char *at; (at = strstr(text, what)); text = at + strlen(what)) {
+        kst_buf_add(out, text, (size_t)(at - text));
+        kst_buf_adds(out, by);
+    }
+    kst_buf_adds(out, text);
+}
+
+static int make_database(struct world *self, const char *name, struct kst_err **err)
+{
+    kst_auto_free char *control = world_control(self, name, "");
+    kst_auto_free char *path = kst_asprintf("%s/%s.yaml", self->dir, name);
+    kst_auto_buf template = KST_BUF_INIT(FILE_BYTES), named = KST_BUF_INIT(FILE_BYTES),
+                 text = KST_BUF_INIT(FILE_BYTES);
+    size_t count = 0;
+    if (mkdir(control, 0777) != 0 || chmod(control, 0777) != 0)
+        return kst_err_set(err, KST_E_IO, "%s: %s", control, strerror(errno));
+    int rc = kst_buf_read_file(&template, "tests/crash/application.yaml", err);
+    if (rc < 0)
+        return rc;
+    replace(&named, template.data, "@NAME@", name);
+    replace(&text, named.data, "@CONTROL@", control);
+    rc = write_text(path, text.data, err);
+    return rc < 0 ? rc : kst_load_path(self->api, path, &count, err);
+}
+
+static int make_databases(struct world *self, struct kst_err **err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < DATABASES; i++)
+        rc = make_database(self, crash_databases[i], err);
+    return rc;
+}
+
+static int await_databases(struct world *self, struct kst_err **err)
+{
+    int64_t end_ms = kst_now_ms() + READY_MS;
+    for (;;) {
+        size_t ready = 0;
+        const struct kst_object *pod = NULL;
+        for (size_t i = 0; i < DATABASES; i++) {
+            kst_auto_free char *name = kst_asprintf("%s-0", crash_databases[i]);
+            pod = kst_api_find(self->api, "/pods", CRASH_APP, name);
+            ready += pod && kst_pod_is_ready(pod->json);
+        }
+        if (ready == DATABASES)
+            return 0;
+        if (kst_now_ms() > end_ms) {
+            kst_auto_free char *text = pod ? kst_json_text(kst_json_get(pod->json, "status"))
+                                           : kst_strdup("they do not exist");
+            return kst_err_set(err, KST_E_TIMEOUT, "the databases are not ready: %s", text);
+        }
+        int rc = kst_sleep_ms(LOOK_MS, err);
+        if (rc < 0)
+            return rc;
+    }
+}
+
+int world_new(struct kst_loop *loop, const char *program, const char *database, const char *dir,
+              struct world **out, struct kst_err **err)
+{
+    struct world *self = kst_calloc(1, sizeof(*self));
+    self->loop = loop;
+    self->program = program;
+    self->database = database;
+    self->dir = kst_strdup(dir);
+    int rc = mkdir(dir, 0755) != 0 ? kst_err_set(err, KST_E_IO, "%s: %s", dir, strerror(errno))
+                                   : make_sandbox(self, err);
+    if (rc == 0)
+        rc = make_databases(self, err);
+    if (rc == 0)
+        rc = await_databases(self, err);
+    if (rc < 0) {
+        world_free(self);
+        return rc;
+    }
+    *out = self;
+    return 0;
+}
+
+void world_free(struct world *self)
+{
+    if (!self)
+        return;
+    kst_sandbox_free(self->sandbox);
+    kst_storage_remove(self->dir, NULL);
+    kst_json_free(self->counts);
+    kst_json_free(self->order);
+    free(self->dir);
+    free(self);
+}
+
+/* ---- between two cases ---- */
+
+static void remove_all(struct world *self, const char *bucket, const char *ns)
+{
+    struct kst_control_list list = kst_control_list(self->api, bucket, ns);
+    for (size_t i = 0; i < list.count; i++)
+        kst_control_delete(self->api, bucket, list.objects[i]);
+    kst_control_list_release(&list);
+}
+
+static const struct {
+    const char *bucket, *ns;
+} of_a_run[] = {{"kassette.io/runs", CRASH_HOME},
+                {"snapshot.storage.k8s.io/volumesnapshots", CRASH_APP},
+                {"/events", ""},
+                {"events.k8s.io/events", ""}};
+
+static size_t left_of_a_run(const struct world *self)
+{
+    size_t count = world_count(self, "snapshot.storage.k8s.io/volumesnapshotcontents", "") +
+                   world_count(self, "coordination.k8s.io/leases", CRASH_HOME);
+    for (size_t i = 0; i < KST_ARRAY_LEN(of_a_run); i++)
+        count += world_count(self, of_a_run[i].bucket, of_a_run[i].ns);
+    return count;
+}
+
+int world_clean(struct world *self, struct kst_err **err)
+{
+    int64_t end_ms = kst_now_ms() + GONE_MS;
+    for (size_t i = 0; i < DATABASES; i++) {
+        kst_auto_free char *journal = world_control(self, crash_databases[i], "journal");
+        kst_auto_free char *at = world_control(self, crash_databases[i], "at");
+        unlink(journal);
+        unlink(at);
+    }
+    kst_auto_free char *log = kst_asprintf("%s/engine.log", self->dir);
+    unlink(log);
+    self->starts = 0;
+    self->answered = 0;
+    self->outage_until_ms = 0;
+    memset(self->struck, 0, sizeof(self->struck));
+    for (size_t i = 0; i < KST_ARRAY_LEN(of_a_run); i++)
+        remove_all(self, of_a_run[i].bucket, *of_a_run[i].ns ? of_a_run[i].ns : NULL);
+    while (left_of_a_run(self) > 0) {
+        if (kst_now_ms() > end_ms)
+            return kst_err_set(err, KST_E_TIMEOUT,
+                               "what the case before has left is not removed in %d s",
+                               GONE_MS / 1000);
+        int rc = kst_sleep_ms(LOOK_MS, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
