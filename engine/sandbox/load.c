@@ -49,6 +49,20 @@ static void keep_status(struct kst_api *api, struct kst_api_call call, const str
     kst_json_free(kst_api_update(api, &call, changed, NULL, NULL));
 }
 
+/* What `kubectl apply` compares the next manifest with. */
+static void note_applied(struct kst_json *object, const char *ns)
+{
+    static const char key[] = "kubectl.kubernetes.io/last-applied-configuration";
+    struct kst_json *metadata = kst_json_ensure_object(object, "metadata");
+    if (*ns)
+        kst_json_set_str(metadata, "namespace", ns);
+    struct kst_json *annotations = kst_json_ensure_object(metadata, "annotations");
+    kst_json_remove(annotations, key);
+    kst_auto_free char *text = kst_json_text(object);
+    kst_auto_free char *line = kst_asprintf("%s\n", text);
+    kst_json_set_str(annotations, key, line);
+}
+
 static int load_object(struct kst_api *api, const struct kst_json *object, const char *source,
                        size_t *count, struct kst_err **err)
 {
@@ -79,6 +93,7 @@ static int load_object(struct kst_api *api, const struct kst_json *object, const
     static const char *const removed[] = {"resourceVersion", "uid", "managedFields"};
     for (size_t i = 0; i < KST_ARRAY_LEN(removed); i++)
         kst_json_remove(kst_json_ensure_object(wanted, "metadata"), removed[i]);
+    note_applied(wanted, call.ns);
     kst_auto_json struct kst_json *status = kst_api_create(api, &call, wanted, &made);
     if (status)
         return kst_err_set(err, KST_E_INVALID, "%s: %s/%s: %s", source, kind, name,
