@@ -1,7 +1,7 @@
 # Kassette: plain GNU make. `make help` lists the targets; everything built goes to build/.
 #
 # Knobs: SANITIZE=address,undefined   DEVELOPER=1 (-Werror)   V=1 (commands in full)
-#        CC=clang   PREFIX=/usr/local   DESTDIR=   FUZZ_SECONDS=30
+#        CC=clang   PREFIX=/usr/local   DESTDIR=   FUZZ_SECONDS=30   CLUSTER=sandbox|real
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
@@ -17,6 +17,7 @@ SANITIZE :=
 DEVELOPER :=
 V :=
 FUZZ_SECONDS := 30
+CLUSTER := sandbox
 
 ifeq ($(V),)
 Q := @
@@ -279,10 +280,10 @@ developer-build: all $(test_sources:%.c=$(B)/%.o)
 ##@ Use
 
 .PHONY: demo
-demo: ## a database on a one-node cluster: backed up, destroyed, and brought back
-	@tests/deps tests/packages.txt $(wildcard tests/cluster/packages.txt)
-	+@$(MAKE) all cluster-tools
-	@tests/cluster/demo
+demo: ## a database backed up, destroyed, and brought back (CLUSTER=real: on a one-node Kubernetes)
+	@tests/deps tests/packages.txt tests/$(if $(filter real,$(CLUSTER)),cluster,sandbox)/packages.txt
+	+@$(MAKE) all $(if $(filter real,$(CLUSTER)),cluster-tools)
+	@tests/demo $(CLUSTER)
 
 .PHONY: image
 image: all ## build the container image
