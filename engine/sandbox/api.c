@@ -263,6 +263,8 @@ struct kst_json *kst_scale_of(const struct kst_resource *resource, const struct 
 struct kst_json *kst_scale_set(const struct kst_resource *resource, struct kst_json *object,
                                const struct kst_json *scale)
 {
+    static const struct kst_resource scales = {
+        .group = "autoscaling", .plural = "scales", .kind = "Scale"};
     int64_t replicas = 0;
     const struct kst_json *wanted = kst_json_path(scale, "spec.replicas");
     if (wanted && (!kst_json_int(wanted, &replicas) || replicas < 0)) {
@@ -270,7 +272,7 @@ struct kst_json *kst_scale_set(const struct kst_resource *resource, struct kst_j
         kst_auto_free char *text = kst_json_text(wanted);
         kst_cause_add(causes, "FieldValueInvalid", "spec.replicas",
                       "Invalid value: %s: must be greater than or equal to 0", text);
-        return kst_status_invalid(resource, kst_api_text(object, "metadata.name"), causes);
+        return kst_status_invalid(&scales, kst_api_text(object, "metadata.name"), causes);
     }
     const char *path = scale_path(resource, "specReplicasPath", ".spec.replicas") + 1;
     struct kst_json *place = object;
