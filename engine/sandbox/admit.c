@@ -15,6 +15,8 @@
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
 #include "sandbox/crd.h"
+#include "sandbox/limits.h"
+#include "sandbox/quota.h"
 #include "sandbox/registry.h"
 #include "sandbox/status.h"
 #include "sandbox/store.h"
@@ -103,6 +105,7 @@ static struct kst_json *admit_pod(struct kst_api *self, const struct kst_api_cal
                                   struct kst_json *pod)
 {
     struct kst_json *spec = kst_json_ensure_object(pod, "spec");
+    kst_limits_fill(self, call, pod);
     const char *account = kst_api_text(spec, "serviceAccountName");
     if (!*account)
         account = "default";
@@ -283,6 +286,13 @@ struct kst_json *kst_admit_create(struct kst_api *self, const struct kst_api_cal
     if (admission->status)
         kst_json_set(object, "status", kst_json_make(admission->status));
     return admission->admit ? admission->admit(self, call, object) : NULL;
+}
+
+struct kst_json *kst_admit_check(struct kst_api *self, const struct kst_api_call *call,
+                                 const struct kst_json *live, const struct kst_json *object)
+{
+    struct kst_json *status = kst_limits_check(self, call, live, object);
+    return status ? status : kst_quota_check(self, call, live, object);
 }
 
 struct kst_json *kst_admit_update(struct kst_api *self, const struct kst_api_call *call,

@@ -47,6 +47,10 @@ struct kst_json *kst_admit_create(struct kst_api *self, const struct kst_api_cal
 /* The same for an object that is changed: what cannot change is put back. */
 struct kst_json *kst_admit_update(struct kst_api *self, const struct kst_api_call *call,
                                   const struct kst_json *live, struct kst_json *object);
+/* Whether limits and quotas allow a new object, or how one is to be changed: a Status where not.
+ * After its validation: what it uses is noted. */
+struct kst_json *kst_admit_check(struct kst_api *self, const struct kst_api_call *call,
+                                 const struct kst_json *live, const struct kst_json *object);
 /* After a change was stored: definitions are served, and so on. */
 void kst_admit_stored(struct kst_api *self, const struct kst_api_call *call,
                       struct kst_object *object);

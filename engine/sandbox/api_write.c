@@ -328,6 +328,8 @@ static struct kst_json *prepare_create(struct kst_api *self, const struct kst_ap
     status = kst_admit_create(self, call, object);
     if (!status)
         status = validate(call, NULL, object);
+    if (!status)
+        status = kst_admit_check(self, call, NULL, object);
     if (status)
         return status;
     const char *name = kst_api_text(object, "metadata.name");
@@ -504,6 +506,8 @@ static struct kst_json *change(struct kst_api *self, const struct kst_api_call *
         status = kst_admit_update(self, call, before, object);
     if (!status)
         status = validate(call, before, object);
+    if (!status && !status_only)
+        status = kst_admit_check(self, call, before, object);
     if (status) {
         kst_json_free(object);
         return status;

@@ -21,14 +21,23 @@
 #include "sandbox/store.h"
 
 const struct kst_controller *const kst_all_controllers[] = {
-    &kst_control_accounts,    &kst_control_namespaces,
-    &kst_control_definitions, &kst_control_deployments,
-    &kst_control_replicasets, &kst_control_statefulsets,
-    &kst_control_daemonsets,  &kst_control_cronjobs,
-    &kst_control_jobs,        &kst_control_claims,
-    &kst_control_scheduler,   &kst_control_endpoints,
-    &kst_control_disruptions, &kst_control_roles,
-    &kst_control_garbage,     NULL,
+    &kst_control_accounts,
+    &kst_control_namespaces,
+    &kst_control_definitions,
+    &kst_control_deployments,
+    &kst_control_replicasets,
+    &kst_control_statefulsets,
+    &kst_control_daemonsets,
+    &kst_control_cronjobs,
+    &kst_control_jobs,
+    &kst_control_claims,
+    &kst_control_scheduler,
+    &kst_control_endpoints,
+    &kst_control_disruptions,
+    &kst_control_roles,
+    &kst_control_quotas,
+    &kst_control_garbage,
+    NULL,
 };
 
 enum { MAX_CONTROLLERS = 24 };

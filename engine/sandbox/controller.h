@@ -41,7 +41,7 @@ extern const struct kst_controller kst_control_accounts, kst_control_namespaces,
     kst_control_garbage, kst_control_definitions, kst_control_statefulsets, kst_control_deployments,
     kst_control_replicasets, kst_control_daemonsets, kst_control_jobs, kst_control_cronjobs,
     kst_control_endpoints, kst_control_claims, kst_control_scheduler, kst_control_disruptions,
-    kst_control_roles;
+    kst_control_roles, kst_control_quotas;
 
 /* Starts them; what is borrowed must outlive them. */
 struct kst_controllers *kst_controllers_start(struct kst_loop *loop, struct kst_api *api,
