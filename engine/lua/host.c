@@ -543,6 +543,11 @@ void kst_lua_fail_allocation(struct kst_lua *self, int64_t nth)
     self->fail_in = nth;
 }
 
+bool kst_lua_will_fail(const struct kst_lua *self)
+{
+    return self->fail_in > 0;
+}
+
 const char *kst_lua_version(void)
 {
     return LUA_RELEASE;

@@ -108,6 +108,9 @@ size_t kst_lua_memory_peak(const struct kst_lua *self);
 /* For torture tests: the nth allocation from now fails, and so does Lua's second try of it after a
  * collection (0: none). */
 void kst_lua_fail_allocation(struct kst_lua *self, int64_t nth);
+/* Whether that one has not come yet. Some can fail without a consequence: Lua goes on with a table
+ * of strings that has not grown. */
+bool kst_lua_will_fail(const struct kst_lua *self);
 
 /* "Lua 5.4.4", borrowed. */
 const char *kst_lua_version(void);
