@@ -128,8 +128,8 @@ static const struct kst_lua_native natives[] = {
 /* ---- A run in small ---- */
 
 struct torture {
-    int64_t nth;         /* allocation that fails; 0: none */
-    size_t memory_bytes; /* 0: the default */
+    int64_t nth;           /* allocation that fails; 0: none */
+    size_t memory_bytes;   /* 0: the default */
     bool started, reached; /* the interpreter; the allocation that was to fail */
     struct kst_json *result;
 };

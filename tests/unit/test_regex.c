@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -102,6 +102,14 @@ static void a_text_that_is_not_utf8(void **state)
     kst_regex_free(regex);
 }
 
+/* Of the processor: a machine that does other things too takes longer. */
+static int64_t cpu_ms(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
 /* The limit of PCRE2 counts backtracking alone: the patterns of this table that have none, such as
  * a*[xy], held the engine for minutes on a long row of a's. */
 static void no_pattern_holds_the_engine(void **state)
@@ -126,12 +134,12 @@ static void no_pattern_holds_the_engine(void **state)
     for (size_t i = 0; i < KST_ARRAY_LEN(patterns); i++) {
         struct kst_regex *regex = make(patterns[i], 0);
         bool matched = false;
-        int64_t start = kst_now_ms();
+        int64_t start = cpu_ms();
         int rc = kst_regex_test(regex, text, &matched, NULL);
         if (rc != KST_E_LIMIT && (rc < 0 || matched))
             fail_msg("%s: %d", patterns[i], rc);
-        if (kst_now_ms() - start > 3000) /* of a machine that does other things too */
-            fail_msg("%s took %lld ms", patterns[i], (long long)(kst_now_ms() - start));
+        if (cpu_ms() - start > 3000)
+            fail_msg("%s took %lld ms", patterns[i], (long long)(cpu_ms() - start));
         kst_regex_free(regex);
     }
 }
