@@ -192,6 +192,11 @@ struct kst_json *kst_api_get(struct kst_api *self, const struct kst_api_call *ca
         return kst_status_not_found(call->resource, call->name);
     struct kst_json *shown = kst_api_show(call->resource, object);
     if (call->subresource && strcmp(call->subresource, "scale") == 0) {
+        struct kst_json *status = kst_custom_check_scale(call->resource, shown);
+        if (status) {
+            kst_json_free(shown);
+            return status;
+        }
         struct kst_json *scale = kst_scale_of(call->resource, shown);
         kst_json_free(shown);
         shown = scale;
@@ -247,7 +252,8 @@ struct kst_json *kst_scale_of(const struct kst_resource *resource, const struct 
                                        scale_path(resource, "specReplicasPath", ".spec.replicas"));
     const struct kst_json *have = at(object, scale_path(resource, "statusReplicasPath",
                                                         ".status.replicas"));
-    if (wanted)
+    int64_t replicas = 0;
+    if (wanted && !(kst_json_int(wanted, &replicas) && replicas == 0))
         kst_json_set(kst_json_mut(scale, "spec"), "replicas", kst_json_dup(wanted));
     if (have)
         kst_json_set(kst_json_mut(scale, "status"), "replicas", kst_json_dup(have));
@@ -267,7 +273,13 @@ struct kst_json *kst_scale_set(const struct kst_resource *resource, struct kst_j
         .group = "autoscaling", .plural = "scales", .kind = "Scale"};
     int64_t replicas = 0;
     const struct kst_json *wanted = kst_json_path(scale, "spec.replicas");
-    if (wanted && (!kst_json_int(wanted, &replicas) || replicas < 0)) {
+    bool custom = resource->flags & KST_RES_CUSTOM;
+    bool whole = !wanted || kst_json_int(wanted, &replicas);
+    if (custom && replicas == KST_SCALE_UNSET)
+        return kst_status_bad_request("the spec replicas field \"%s\" cannot be empty",
+                                      kst_json_path_str(resource->scale, "specReplicasPath"));
+    /* Those of a custom resource are its own validation's business. */
+    if (!whole || (!custom && replicas < 0)) {
         kst_auto_json struct kst_json *causes = kst_json_array();
         kst_auto_free char *text = kst_json_text(wanted);
         kst_cause_add(causes, "FieldValueInvalid", "spec.replicas",

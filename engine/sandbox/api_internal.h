@@ -60,6 +60,8 @@ void kst_definition_deleted(struct kst_api *self, const struct kst_json *definit
 void kst_admit_deleted(struct kst_api *self, const struct kst_resource *resource,
                        const struct kst_json *object);
 
+/* The replicas of a Scale whose object has none, before a patch sets them. */
+#define KST_SCALE_UNSET INT32_MIN
 /* The Scale of an object, and the object with the replicas of a Scale. */
 struct kst_json *kst_scale_of(const struct kst_resource *resource, const struct kst_json *object);
 struct kst_json *kst_scale_set(const struct kst_resource *resource, struct kst_json *object,

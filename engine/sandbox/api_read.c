@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "sandbox/api_internal.h"
+#include "sandbox/custom.h"
 #include "sandbox/decode.h"
 #include "sandbox/registry.h"
 #include "sandbox/status.h"
@@ -94,22 +95,6 @@ static struct kst_json *check_builtin_type(struct kst_api *self,
     return cannot_handle(resource, object, why);
 }
 
-static struct kst_json *check_custom_type(const struct kst_resource *resource,
-                                          const struct kst_json *object)
-{
-    const char *api_version = kst_api_text(object, "apiVersion");
-    const char *kind = kst_api_text(object, "kind");
-    if (!*kind || !*api_version)
-        return kst_status_bad_request("Object '%s' is missing in '%s'",
-                                      *kind ? "apiVersion" : "Kind", "the body of the request");
-    if (!same(kind, resource->kind) ||
-        (!same(api_version, resource->api_version) && !same(api_version, resource->stored_as)))
-        return kst_status_bad_request("the API version in the data (%s) does not match the "
-                                      "expected API version (%s)",
-                                      api_version, resource->api_version);
-    return NULL;
-}
-
 /* Reads an object into the type of its kind, which drops what the type does not have. */
 static struct kst_json *read_into_type(const struct kst_api_call *call, struct kst_json *object)
 {
@@ -134,7 +119,7 @@ struct kst_json *kst_api_read(struct kst_api *self, const struct kst_api_call *c
                               struct kst_json *object)
 {
     if (is_custom(call->resource))
-        return check_custom_type(call->resource, object);
+        return kst_custom_decode(call, object);
     struct kst_json *status = check_builtin_type(self, call->resource, object);
     return status ? status : read_into_type(call, object);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -10,9 +11,11 @@
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
 #include "sandbox/builtin.h"
+#include "sandbox/cause.h"
 #include "sandbox/convert.h"
 #include "sandbox/crd.h"
 #include "sandbox/custom.h"
+#include "sandbox/decode.h"
 #include "sandbox/managed.h"
 #include "sandbox/patch.h"
 #include "sandbox/pending.h"
@@ -21,6 +24,8 @@
 #include "sandbox/status.h"
 #include "sandbox/store.h"
 #include "sandbox/strategic.h"
+
+enum { SCALE_TEXT_BYTES = 1024 * 1024 };
 
 static bool is_custom(const struct kst_resource *resource)
 {
@@ -112,6 +117,9 @@ static struct kst_json *validate(const struct kst_api_call *call, const struct k
                                  const struct kst_json *object)
 {
     const struct kst_resource *resource = call->resource;
+    struct kst_json *wrong = is_custom(resource) ? kst_custom_check_kind(resource, object) : NULL;
+    if (wrong)
+        return wrong;
     kst_auto_json struct kst_json *causes = kst_json_array();
     if (live)
         check_new_finalizers(live, object, causes);
@@ -343,7 +351,10 @@ struct kst_json *kst_api_create(struct kst_api *self, const struct kst_api_call 
                                 struct kst_json *object, struct kst_json **out)
 {
     const struct kst_api_call stored = about_stored(self, call);
-    struct kst_json *status = kst_api_read(self, call, object);
+    struct kst_json *status = is_custom(call->resource) ? kst_custom_refuse(self, call->resource)
+                                                        : NULL;
+    if (!status)
+        status = kst_api_read(self, call, object);
     if (!status)
         kst_convert_in(call->resource, object);
     if (!status)
@@ -418,7 +429,9 @@ static struct kst_json *check_preconditions(const struct kst_api_call *call,
         kst_auto_json struct kst_json *causes = kst_json_array();
         kst_cause_add(causes, "FieldValueInvalid", "metadata.resourceVersion",
                       "Invalid value: 0x0: must be specified for an update");
-        return kst_status_invalid(call->resource, call->name, causes);
+        const struct kst_resource named = {.group = call->resource->group,
+                                           .kind = call->resource->plural};
+        return kst_status_invalid(&named, call->name, causes);
     }
     kst_auto_free char *have = kst_asprintf("%lld", (long long)live->version);
     if (*version && !same(version, have))
@@ -522,10 +535,13 @@ static struct kst_json *update_scale(struct kst_api *self, const struct kst_api_
 {
     const char *version = kst_api_text(scale, "metadata.resourceVersion");
     kst_auto_free char *have = kst_asprintf("%lld", (long long)live->version);
+    struct kst_json *status = check_name(call, kst_api_text(scale, "metadata.name"));
+    if (status)
+        return status;
     if (*version && !same(version, have))
         return kst_status_modified(call->resource, call->name);
-    struct kst_json *object = kst_api_show(call->resource, live);
-    struct kst_json *status = kst_scale_set(call->resource, object, scale), *changed = NULL;
+    struct kst_json *object = kst_api_show(call->resource, live), *changed = NULL;
+    status = kst_scale_set(call->resource, object, scale);
     if (status) {
         kst_json_free(object);
         return status;
@@ -539,6 +555,21 @@ static struct kst_json *update_scale(struct kst_api *self, const struct kst_api_
     return status;
 }
 
+/* A Scale that was sent. */
+static struct kst_json *read_scale(struct kst_api *self, const struct kst_api_call *call,
+                                   struct kst_json *scale)
+{
+    static const struct kst_resource scales = {.group = "autoscaling",
+                                               .version = "v1",
+                                               .api_version = "autoscaling/v1",
+                                               .stored_as = "autoscaling/v1",
+                                               .plural = "scales",
+                                               .kind = "Scale"};
+    struct kst_api_call about = *call;
+    about.resource = &scales;
+    return kst_api_read(self, &about, scale);
+}
+
 struct kst_json *kst_api_update(struct kst_api *self, const struct kst_api_call *call,
                                 struct kst_json *object, bool *created, struct kst_json **out)
 {
@@ -548,8 +579,10 @@ struct kst_json *kst_api_update(struct kst_api *self, const struct kst_api_call 
     if (created)
         *created = false;
     if (same(call->subresource, "scale")) {
-        status = live ? update_scale(self, call, live, object, out)
+        status = live ? read_scale(self, call, object)
                       : kst_status_not_found(call->resource, call->name);
+        if (!status)
+            status = update_scale(self, call, live, object, out);
         kst_json_free(object);
         return status;
     }
@@ -629,13 +662,35 @@ static struct kst_json *patched(const struct kst_api_call *call, enum kst_api_pa
     return NULL;
 }
 
+/* A Scale that a patch has made. */
+static struct kst_json *read_patched_scale(struct kst_json *scale)
+{
+    static const struct kst_resource nothing = {.group = "", .kind = ""};
+    const struct kst_go_struct *type = kst_decode_type("autoscaling", "v1", "Scale");
+    kst_auto_free char *text = kst_json_text(scale);
+    if (kst_decode(type, scale))
+        return NULL;
+    kst_auto_buf why = KST_BUF_INIT(SCALE_TEXT_BYTES);
+    kst_auto_json struct kst_json *causes = kst_json_array();
+    kst_decode_explain(type, text, strlen(text), &why);
+    kst_cause_invalid(causes, "patch", NULL, text, why.data);
+    struct kst_json *status = kst_status_invalid(&nothing, NULL, causes);
+    kst_json_remove(kst_json_mut(status, "details"), "kind");
+    return status;
+}
+
 static struct kst_json *patch_scale(struct kst_api *self, const struct kst_api_call *call,
                                     struct kst_object *live, enum kst_api_patch type,
                                     const struct kst_json *patch, struct kst_json **out)
 {
     kst_auto_json struct kst_json *shown = kst_api_show(call->resource, live);
     kst_auto_json struct kst_json *scale = kst_scale_of(call->resource, shown), *new = NULL;
+    kst_auto_json struct kst_json *unset = kst_custom_check_scale(call->resource, shown);
+    if (unset)
+        kst_json_set_int(kst_json_mut(scale, "spec"), "replicas", KST_SCALE_UNSET);
     struct kst_json *status = patched(call, type, scale, patch, &new);
+    if (!status)
+        status = read_patched_scale(new);
     return status ? status : update_scale(self, call, live, new, out);
 }
 

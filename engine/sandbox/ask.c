@@ -16,6 +16,7 @@
 #include "sandbox/api_internal.h"
 #include "sandbox/decode.h"
 #include "sandbox/httpd.h"
+#include "sandbox/protobuf.h"
 #include "sandbox/registry.h"
 #include "sandbox/status.h"
 #include "sandbox/table.h"
@@ -313,6 +314,11 @@ struct kst_json *kst_ask_body(struct kst_ask *self, struct kst_json **status)
         *status = kst_status_failure(413, "RequestEntityTooLarge",
                                      "Request entity too large: limit is %d", KST_ASK_BODY_BYTES);
         return NULL;
+    }
+    if (type && strncasecmp(type, KST_PROTOBUF_TYPE, strlen(KST_PROTOBUF_TYPE)) == 0) {
+        if (kst_protobuf_decode(body.data, body.len, &value, &err) < 0)
+            *status = kst_ask_unreadable(self, "%s", kst_err_message(err));
+        return value;
     }
     bool yaml = is_yaml(type);
     int rc = yaml ? kst_yaml_parse(body.data, body.len, &value, &err)

@@ -86,7 +86,8 @@ struct kst_json *kst_ask_table(const struct kst_ask *self, const struct kst_json
                                const struct kst_json *const *objects, size_t count,
                                bool no_headers);
 
-/* The body as JSON (YAML is accepted where its type says so); NULL with *status otherwise. */
+/* The body as JSON (YAML and protobuf are accepted where its type says so); NULL with *status
+ * otherwise. */
 struct kst_json *kst_ask_body(struct kst_ask *self, struct kst_json **status);
 /* The Status for a body that is no object, which quotes its beginning. */
 struct kst_json *kst_ask_unreadable(struct kst_ask *self, const char *format, ...)

@@ -8,7 +8,9 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "sandbox/api_internal.h"
+#include "sandbox/cause.h"
 #include "sandbox/crd.h"
+#include "sandbox/decode.h"
 #include "sandbox/gotext.h"
 #include "sandbox/registry.h"
 #include "sandbox/schema.h"
@@ -16,6 +18,110 @@
 #include "sandbox/store.h"
 
 enum { TEXT_BYTES = 1024 * 1024 };
+
+/* ---- reading ---- */
+
+static struct kst_json *internal_error(const char *message)
+{
+    struct kst_json *status = kst_status_failure(500, "InternalError",
+                                                 "Internal error occurred: %s", message);
+    kst_json_set(status, "details", kst_json_make("{'causes':[{'message':%s}]}", message));
+    return status;
+}
+
+/* A part of a text that ends `beyond` bytes after `at`, and begins as many before it. */
+static void quote_around(struct kst_buf *out, struct kst_str text, size_t at, size_t beyond)
+{
+    size_t from = at > beyond ? at - beyond : 0;
+    size_t to = text.len - at > beyond ? at + beyond : text.len;
+    kst_decode_quote(text.data + from, to - from, out);
+}
+
+/* The server's JSON reader stands behind the object when it finds out. */
+static struct kst_json *kind_is_missing(const struct kst_api_call *call,
+                                        const struct kst_json *object)
+{
+    enum { NEAR = 10, WIDE = 50 };
+    kst_auto_buf own = KST_BUF_INIT(TEXT_BYTES), why = KST_BUF_INIT(TEXT_BYTES);
+    if (!call->text)
+        kst_go_json(&own, object);
+    struct kst_str text = call->text ? *call->text : kst_str_buf(&own);
+    struct kst_str value = kst_str_trim(text);
+    size_t end = (size_t)(value.data + value.len - text.data);
+    kst_buf_adds(&why, "unmarshalerDecoder: Object 'Kind' is missing in '");
+    kst_decode_quote(value.data, value.len, &why);
+    kst_buf_addf(&why, "', error found in #%zu byte of ...|", end < NEAR ? end : NEAR);
+    quote_around(&why, text, end, NEAR);
+    kst_buf_adds(&why, "|..., bigger context ...|");
+    quote_around(&why, text, end, WIDE);
+    kst_buf_adds(&why, "|...");
+    return kst_status_bad_request("%s in version \"%s\" cannot be handled as a %s: %s",
+                                  call->resource->kind, call->resource->version,
+                                  call->resource->kind, why.data);
+}
+
+/* What Go's encoding leaves out of metadata. */
+static bool is_left_out(const struct kst_json *value)
+{
+    int64_t number = 1;
+    switch (kst_json_type(value)) {
+    case KST_JSON_NULL:
+        return true;
+    case KST_JSON_STRING:
+        return !*kst_json_str(value);
+    case KST_JSON_ARRAY:
+    case KST_JSON_OBJECT:
+        return kst_json_len(value) == 0;
+    case KST_JSON_NUMBER:
+        return strcmp(kst_json_key(value), "generation") == 0 && kst_json_int(value, &number) &&
+               number == 0;
+    default:
+        return false;
+    }
+}
+
+static struct kst_json *decode_metadata(const struct kst_resource *resource,
+                                        struct kst_json *object)
+{
+    const struct kst_go_struct *type = kst_decode_type("meta", "v1", "ObjectMeta");
+    struct kst_json *metadata = kst_json_mut(object, "metadata");
+    kst_auto_buf text = KST_BUF_INIT(TEXT_BYTES), why = KST_BUF_INIT(TEXT_BYTES);
+    if (!metadata || kst_json_type(metadata) == KST_JSON_NULL) {
+        kst_json_set(object, "metadata", kst_json_object());
+        return NULL;
+    }
+    kst_go_json(&text, metadata);
+    if (kst_json_type(metadata) != KST_JSON_OBJECT || !kst_decode(type, metadata)) {
+        kst_decode_explain(type, text.data, text.len, &why);
+        return kst_status_bad_request("%s in version \"%s\" cannot be handled as a %s: %s",
+                                      kst_api_text(object, "kind"), resource->version,
+                                      resource->kind, why.data);
+    }
+    struct kst_json *next;
+    for (struct kst_json *e = kst_json_first_mut(metadata); e; e = next) {
+        next = kst_json_next_mut(e);
+        if (is_left_out(e))
+            kst_json_drop(metadata, e);
+    }
+    return NULL;
+}
+
+struct kst_json *kst_custom_decode(const struct kst_api_call *call, struct kst_json *object)
+{
+    static const char missing[] =
+        "Object 'apiVersion' is missing in 'object has no apiVersion field'";
+    const struct kst_resource *resource = call->resource;
+    const char *version = kst_api_text(object, "apiVersion");
+    if (!*kst_api_text(object, "kind"))
+        return kind_is_missing(call, object);
+    if (!*version)
+        return internal_error(missing);
+    if (strcmp(version, resource->api_version) != 0)
+        return kst_status_bad_request("the API version in the data (%s) does not match the "
+                                      "expected API version (%s)",
+                                      version, resource->api_version);
+    return decode_metadata(resource, object);
+}
 
 /* ---- versions ---- */
 
@@ -133,7 +239,32 @@ static void check_scale(const struct kst_resource *resource, const struct kst_js
         kst_cause_add(causes, "FieldValueInvalid", selector, "Invalid value: \"\": %s", why);
 }
 
+struct kst_json *kst_custom_check_scale(const struct kst_resource *resource,
+                                        const struct kst_json *object)
+{
+    const char *path = kst_json_path_str(resource->scale, "specReplicasPath");
+    kst_auto_free char *why = NULL;
+    if (!path || find(object, path, &why) || why)
+        return NULL;
+    kst_auto_free char *message = kst_asprintf("the spec replicas field \"%s\" does not exist",
+                                               path);
+    return internal_error(message);
+}
+
 /* ---- all of it ---- */
+
+struct kst_json *kst_custom_check_kind(const struct kst_resource *resource,
+                                       const struct kst_json *object)
+{
+    const char *kind = kst_api_text(object, "kind");
+    const struct kst_resource other = {.group = resource->group, .kind = kind};
+    if (strcmp(kind, resource->kind) == 0)
+        return NULL;
+    kst_auto_json struct kst_json *causes = kst_json_array();
+    kst_auto_free char *detail = kst_asprintf("must be %s", resource->kind);
+    kst_cause_invalid(causes, "kind", NULL, kind, detail);
+    return kst_status_invalid(&other, kst_api_text(object, "metadata.name"), causes);
+}
 
 void kst_custom_validate(const struct kst_resource *resource, const struct kst_json *live,
                          const struct kst_json *object, bool status_only, struct kst_json *causes)

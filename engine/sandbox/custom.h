@@ -10,15 +10,26 @@
 #include <stdbool.h>
 
 struct kst_api;
+struct kst_api_call;
 struct kst_json;
 struct kst_resource;
 
-/* What a request brings, or a patch has made, as its version reads it. */
+/* Reads what a request brings, or a patch has made: its kind must be told and its version right,
+ * and its metadata must be what metadata is, of which nothing else is kept. NULL, or the Status
+ * that says why not. */
+struct kst_json *kst_custom_decode(const struct kst_api_call *call, struct kst_json *object);
+/* The same in the schema of its version, which prunes it and fills it in. */
 void kst_custom_read(const struct kst_resource *resource, struct kst_json *object);
 /* An object of any version as it is stored. */
 void kst_custom_store(const struct kst_resource *resource, struct kst_json *object);
 /* A stored object as the resource's version shows it. */
 void kst_custom_show(const struct kst_resource *resource, struct kst_json *object);
+/* An object of another kind than the resource's is refused for that alone: its Status, or NULL. */
+struct kst_json *kst_custom_check_kind(const struct kst_resource *resource,
+                                       const struct kst_json *object);
+/* Why an object has no Scale: it says of no replicas. NULL where it does. */
+struct kst_json *kst_custom_check_scale(const struct kst_resource *resource,
+                                        const struct kst_json *object);
 /* Adds the causes for which it is refused: those of the schema, of the replicas that a Scale shows,
  * of embedded resources, and of lists that are sets or maps. `live` is NULL for a new object; both
  * are in the resource's version. A write of the status alone is asked less. */

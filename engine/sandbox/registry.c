@@ -128,6 +128,15 @@ const struct kst_resource *kst_registry_stored(const struct kst_registry *self,
     return stored ? stored : resource;
 }
 
+bool kst_registry_is_builtin(const struct kst_registry *self, const char *group)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (!(self->resources[i]->flags & KST_RES_CUSTOM) &&
+            strcmp(self->resources[i]->group, group) == 0)
+            return true;
+    return false;
+}
+
 const struct kst_resource *kst_registry_at(const struct kst_registry *self, size_t index)
 {
     return index < self->count ? self->resources[index] : NULL;

@@ -55,6 +55,8 @@ const struct kst_resource *kst_registry_find_kind(const struct kst_registry *sel
 /* The resource in the version in which it is stored. */
 const struct kst_resource *kst_registry_stored(const struct kst_registry *self,
                                                const struct kst_resource *resource);
+/* Whether a group has resources that are built in. */
+bool kst_registry_is_builtin(const struct kst_registry *self, const char *group);
 /* Each resource in turn, also those that are not served; NULL at the end. */
 const struct kst_resource *kst_registry_at(const struct kst_registry *self, size_t index);
 /* The preferred version of what lies in a bucket; NULL where it is not served any more. */

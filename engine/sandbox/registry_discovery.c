@@ -195,9 +195,13 @@ static void push_resource(struct kst_json *list, const struct kst_resource *reso
             push_subresource(list, resource, sub->name, sub->kind, sub->verbs, sub->kind_group,
                              sub->kind_version);
     }
+    /* Of built-in resources they come in the order of their names. */
+    bool status = resource->flags & KST_RES_STATUS;
+    if (custom && status)
+        push_subresource(list, resource, "status", resource->kind, "get,patch,update", NULL, NULL);
     if (resource->flags & KST_RES_SCALE)
         push_subresource(list, resource, "scale", "Scale", "get,patch,update", "autoscaling", "v1");
-    if (resource->flags & KST_RES_STATUS)
+    if (!custom && status)
         push_subresource(list, resource, "status", resource->kind, "get,patch,update", NULL, NULL);
 }
 

@@ -201,16 +201,25 @@ static void hang(struct kst_ask *ask)
 
 /* ---- serving ---- */
 
+/* What no group of the server's own could have is no path at all. */
+static void no_such_path(struct kst_ask *ask)
+{
+    if (kst_registry_is_builtin(kst_api_registry(ask->server->api), ask->group))
+        kst_ask_status(ask, kst_status_no_resource());
+    else
+        kst_ask_text(ask, 404, "text/plain; charset=utf-8", "404 page not found\n", 19);
+}
+
 static void serve_resource(struct kst_ask *ask)
 {
     if (!ask->resource) {
-        kst_ask_status(ask, kst_status_no_resource());
+        no_such_path(ask);
         return;
     }
     bool namespaced = ask->resource->flags & KST_RES_NAMESPACED;
     bool in_namespace = *ask->ns && strcmp(ask->plural, "namespaces") != 0;
     if ((in_namespace && !namespaced) || (namespaced && !in_namespace && *ask->name)) {
-        kst_ask_status(ask, kst_status_no_resource());
+        no_such_path(ask);
         return;
     }
     if (kst_serve_special(ask))

@@ -199,6 +199,9 @@ static struct kst_json *list_metadata(const struct kst_ask *ask, const struct pa
     struct kst_json *metadata = kst_json_object();
     kst_auto_free char *version = kst_asprintf("%" PRId64, page->version);
     kst_json_set_str(metadata, "resourceVersion", version);
+    /* Lists of custom resources say that nothing is left. */
+    if (ask->resource->flags & KST_RES_CUSTOM && ask->form == KST_FORM_OBJECT)
+        kst_json_set_str(metadata, "continue", "");
     if (page->left > 0) {
         kst_auto_free char *key = key_of(ask, page->objects[page->end - 1]);
         kst_auto_free char *token = token_make(page->version, key);
@@ -252,7 +255,7 @@ static void reply_objects(struct kst_ask *ask, const struct page *page,
         if (partial) {
             kst_auto_json struct kst_json *item = kst_ask_metadata_of(object, ask->form_version);
             kst_json_print(item, KST_JSON_COMPACT, &out);
-        } else if (resource->flags & KST_RES_OTHER_FORM) {
+        } else if (resource->flags & (KST_RES_OTHER_FORM | KST_RES_CUSTOM)) {
             kst_auto_json struct kst_json *item = kst_api_show(resource, page->objects[i]);
             print_item(&out, resource, item);
         } else {
@@ -272,8 +275,14 @@ static void reply_page(struct kst_ask *ask, const struct page *page, bool narrow
     }
     kst_auto_free const struct kst_json **objects = kst_malloc((page->end + 1) *
                                                                sizeof(const struct kst_json *));
-    for (size_t i = 0; i < page->end; i++)
-        objects[i] = page->objects[i]->json;
+    kst_auto_json struct kst_json *shown = kst_json_array();
+    bool custom = ask->resource->flags & KST_RES_CUSTOM;
+    for (size_t i = 0; i < page->end; i++) {
+        struct kst_json *own = custom ? kst_api_show(ask->resource, page->objects[i]) : NULL;
+        objects[i] = own ? own : page->objects[i]->json;
+        if (own)
+            kst_json_push(shown, own);
+    }
     kst_auto_json struct kst_json *table = kst_ask_table(ask, metadata, objects, page->end, false);
     kst_ask_json(ask, 200, table);
 }

@@ -14,6 +14,7 @@
 #include "sandbox/ask.h"
 #include "sandbox/decode.h"
 #include "sandbox/httpd.h"
+#include "sandbox/protobuf.h"
 #include "sandbox/registry.h"
 #include "sandbox/select.h"
 #include "sandbox/server_options.h"
@@ -54,7 +55,7 @@ static bool type_is(const char *type, const char *wanted)
 /* The body of a request with the text that errors quote. */
 struct body {
     struct kst_json *object;
-    struct kst_buf printed; /* what was made of YAML */
+    struct kst_buf printed; /* what was made of YAML, or protobuf */
     struct kst_str text;
 };
 
@@ -87,7 +88,8 @@ static void object_body(struct kst_ask *ask, struct body *body, struct kst_json 
 {
     const char *type = kst_httpd_header(ask->http, "Content-Type");
     *body = (struct body){.printed = KST_BUF_INIT(BODY_BYTES), .text = kst_httpd_body(ask->http)};
-    if (type && *type && !type_is(type, "application/json") && !type_is(type, "application/yaml")) {
+    bool json = !type || !*type || type_is(type, "application/json");
+    if (!json && !type_is(type, "application/yaml") && !type_is(type, KST_PROTOBUF_TYPE)) {
         *status = not_known_type();
         return;
     }
@@ -101,7 +103,7 @@ static void object_body(struct kst_ask *ask, struct body *body, struct kst_json 
         kst_json_free(body->object);
         body->object = NULL;
     }
-    if (body->object && type && type_is(type, "application/yaml")) {
+    if (body->object && !json) {
         kst_decode_print(body->object, &body->printed);
         body->text = kst_str_buf(&body->printed);
     }
@@ -292,7 +294,13 @@ void kst_serve_verbs(struct kst_ask *ask)
     char manager[128];
     if (*sub && !(is(sub, "status") && (flags & KST_RES_STATUS)) &&
         !(is(sub, "scale") && (flags & KST_RES_SCALE))) {
-        kst_ask_status(ask, kst_status_no_resource());
+        /* Of a custom resource it is as if the object were not there. */
+        kst_ask_status(ask, flags & KST_RES_CUSTOM ? kst_status_not_found(ask->resource, ask->name)
+                                                   : kst_status_no_resource());
+        return;
+    }
+    if (!knows(ask) && *sub && flags & KST_RES_CUSTOM) {
+        kst_ask_status(ask, kst_status_not_supported(ask->resource, ask->verb));
         return;
     }
     if (!knows(ask)) {

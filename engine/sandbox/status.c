@@ -177,6 +177,14 @@ struct kst_json *kst_status_no_method(void)
                 kst_json_object());
 }
 
+struct kst_json *kst_status_not_supported(const struct kst_resource *resource, const char *verb)
+{
+    kst_auto_free char *what = qualified(resource->plural, resource->group);
+    kst_auto_free char *message = kst_asprintf("%s is not supported on resources of kind \"%s\"",
+                                               verb, what);
+    return make(405, "MethodNotAllowed", message, details_of(resource, NULL, resource->plural));
+}
+
 struct kst_json *kst_status_unauthorized(void)
 {
     return make(401, "Unauthorized", "Unauthorized", NULL);

@@ -40,6 +40,8 @@ struct kst_json *kst_status_forbidden(const struct kst_resource *resource, const
 /* The path or verb is none of the server's. */
 struct kst_json *kst_status_no_resource(void);
 struct kst_json *kst_status_no_method(void);
+/* 405 of a verb that the subresource of a custom resource does not know. */
+struct kst_json *kst_status_not_supported(const struct kst_resource *resource, const char *verb);
 struct kst_json *kst_status_unauthorized(void);
 struct kst_json *kst_status_expired(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* 500 for a resourceVersion that is no number. */
