@@ -10,6 +10,7 @@
 #include "sandbox/api_internal.h"
 #include "sandbox/cause.h"
 #include "sandbox/crd.h"
+#include "sandbox/custom_internal.h"
 #include "sandbox/decode.h"
 #include "sandbox/gotext.h"
 #include "sandbox/registry.h"
@@ -27,6 +28,13 @@ static struct kst_json *internal_error(const char *message)
                                                  "Internal error occurred: %s", message);
     kst_json_set(status, "details", kst_json_make("{'causes':[{'message':%s}]}", message));
     return status;
+}
+
+static struct kst_json *cannot_handle(const struct kst_api_call *call, const char *kind,
+                                      const char *why)
+{
+    return kst_status_bad_request("%s in version \"%s\" cannot be handled as a %s: %s", kind,
+                                  call->resource->version, call->resource->kind, why);
 }
 
 /* A part of a text that ends `beyond` bytes after `at`, and begins as many before it. */
@@ -55,55 +63,7 @@ static struct kst_json *kind_is_missing(const struct kst_api_call *call,
     kst_buf_adds(&why, "|..., bigger context ...|");
     quote_around(&why, text, end, WIDE);
     kst_buf_adds(&why, "|...");
-    return kst_status_bad_request("%s in version \"%s\" cannot be handled as a %s: %s",
-                                  call->resource->kind, call->resource->version,
-                                  call->resource->kind, why.data);
-}
-
-/* What Go's encoding leaves out of metadata. */
-static bool is_left_out(const struct kst_json *value)
-{
-    int64_t number = 1;
-    switch (kst_json_type(value)) {
-    case KST_JSON_NULL:
-        return true;
-    case KST_JSON_STRING:
-        return !*kst_json_str(value);
-    case KST_JSON_ARRAY:
-    case KST_JSON_OBJECT:
-        return kst_json_len(value) == 0;
-    case KST_JSON_NUMBER:
-        return strcmp(kst_json_key(value), "generation") == 0 && kst_json_int(value, &number) &&
-               number == 0;
-    default:
-        return false;
-    }
-}
-
-static struct kst_json *decode_metadata(const struct kst_resource *resource,
-                                        struct kst_json *object)
-{
-    const struct kst_go_struct *type = kst_decode_type("meta", "v1", "ObjectMeta");
-    struct kst_json *metadata = kst_json_mut(object, "metadata");
-    kst_auto_buf text = KST_BUF_INIT(TEXT_BYTES), why = KST_BUF_INIT(TEXT_BYTES);
-    if (!metadata || kst_json_type(metadata) == KST_JSON_NULL) {
-        kst_json_set(object, "metadata", kst_json_object());
-        return NULL;
-    }
-    kst_go_json(&text, metadata);
-    if (kst_json_type(metadata) != KST_JSON_OBJECT || !kst_decode(type, metadata)) {
-        kst_decode_explain(type, text.data, text.len, &why);
-        return kst_status_bad_request("%s in version \"%s\" cannot be handled as a %s: %s",
-                                      kst_api_text(object, "kind"), resource->version,
-                                      resource->kind, why.data);
-    }
-    struct kst_json *next;
-    for (struct kst_json *e = kst_json_first_mut(metadata); e; e = next) {
-        next = kst_json_next_mut(e);
-        if (is_left_out(e))
-            kst_json_drop(metadata, e);
-    }
-    return NULL;
+    return cannot_handle(call, call->resource->kind, why.data);
 }
 
 struct kst_json *kst_custom_decode(const struct kst_api_call *call, struct kst_json *object)
@@ -120,7 +80,12 @@ struct kst_json *kst_custom_decode(const struct kst_api_call *call, struct kst_j
         return kst_status_bad_request("the API version in the data (%s) does not match the "
                                       "expected API version (%s)",
                                       version, resource->api_version);
-    return decode_metadata(resource, object);
+    if (!kst_json_get(object, "metadata"))
+        kst_json_set(object, "metadata", kst_json_object());
+    kst_auto_free char *why = kst_custom_read_metadata(object);
+    if (!why)
+        why = kst_custom_read_embedded(resource->schema, object);
+    return why ? cannot_handle(call, kst_api_text(object, "kind"), why) : NULL;
 }
 
 /* ---- versions ---- */
@@ -271,6 +236,15 @@ void kst_custom_validate(const struct kst_resource *resource, const struct kst_j
 {
     kst_schema_validate(resource->schema, object, causes);
     check_scale(resource, object, status_only, causes);
+    if (status_only)
+        return;
+    kst_custom_check_embedded(resource->schema, object, causes);
+    /* Lists that were wrong before the rule was there may stay so. */
+    kst_auto_json struct kst_json *before = kst_json_array();
+    if (live)
+        kst_schema_validate_lists(resource->schema, live, before);
+    if (kst_json_len(before) == 0)
+        kst_schema_validate_lists(resource->schema, object, causes);
 }
 
 struct kst_json *kst_custom_refuse(struct kst_api *api, const struct kst_resource *resource)

@@ -29,6 +29,12 @@ const struct kst_json *kst_schema_field(const struct kst_json *schema, const cha
     return own ? own : kst_schema_part(schema, "additionalProperties");
 }
 
+char *kst_schema_place(const char *path, const char *key, const struct kst_json *own)
+{
+    return own ? kst_asprintf("%s%s%s", path, *path ? "." : "", key)
+               : kst_asprintf("%s[%s]", path, key);
+}
+
 /* ---- unknown fields ---- */
 
 static void prune(struct kst_json *value, const struct kst_json *schema, bool resource);

@@ -25,5 +25,8 @@ void kst_schema_numbers(struct kst_json *object);
 /* Adds a cause for each rule that the object breaks. */
 void kst_schema_validate(const struct kst_json *schema, const struct kst_json *object,
                          struct kst_json *causes);
+/* The same for lists that are sets or maps (x-kubernetes-list-type): no element is there twice. */
+void kst_schema_validate_lists(const struct kst_json *schema, const struct kst_json *object,
+                               struct kst_json *causes);
 
 #endif

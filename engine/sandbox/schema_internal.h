@@ -15,6 +15,8 @@ struct kst_json;
 const struct kst_json *kst_schema_part(const struct kst_json *schema, const char *key);
 /* The schema of a field: its own, else that of all others; NULL where there is none. */
 const struct kst_json *kst_schema_field(const struct kst_json *schema, const char *key);
+/* "path.key" of a field with a schema of its own, else "path[key]"; the caller frees it. */
+char *kst_schema_place(const char *path, const char *key, const struct kst_json *own);
 /* As kst_schema_prune(), but that nulls stay, for a value of any type that is no object's root. */
 void kst_schema_prune_part(const struct kst_json *schema, struct kst_json *value);
 /* Adds the causes for which a default (at `path`) is none of its schema. The server looks at it
