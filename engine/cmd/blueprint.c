@@ -241,6 +241,7 @@ int kst_cmd_blueprint(struct kst_cmd *cmd, struct kst_err **err)
         {0, "junit", "FILE", KST_OPTION_STRING, &options.junit, "test: write JUnit XML too"},
         {0, NULL, NULL, KST_OPTION_FLAG, NULL, NULL},
     };
+    cmd->only_errors = true; /* a test's failures are its matter */
     int rc = kst_cmd_parse(cmd, table, err);
     if (rc > 0)
         return 0;

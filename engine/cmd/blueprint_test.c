@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cmd/blueprint.h"
+#include "cmd/blueprint_world.h"
 #include "lua/suite.h"
 
 enum { REPORT_BYTES = 64 * 1024 * 1024 };
@@ -90,8 +91,11 @@ static int run_all(struct kst_cmd *cmd, const struct kst_blueprint_options *opti
     for (size_t i = 0; i < files->count; i++) {
         struct kst_own_file *file = &files->items[i];
         struct kst_json *report = NULL;
+        struct kst_world *world = kst_world_new(cmd->loop, file);
+        const struct kst_suite_world of_suite = kst_world_of_suite(world);
         int rc = kst_suite_run(cmd->loop, file->name, options->filter, kst_own_file_read, file,
-                               &report, err);
+                               &of_suite, &report, err);
+        kst_world_free(world);
         if (rc < 0)
             return rc;
         set_places(file, report);

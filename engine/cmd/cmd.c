@@ -116,7 +116,10 @@ static int set_up_log(const struct kst_cmd *cmd, struct kst_err **err)
         return kst_err_set(err, KST_E_USAGE,
                            "option --log-format: expected plain or json, found '%s'",
                            cmd->log_format);
-    kst_log_setup(cmd->verbose ? KST_LOG_DEBUG : KST_LOG_INFO, format);
+    kst_log_setup(cmd->verbose       ? KST_LOG_DEBUG
+                  : cmd->only_errors ? KST_LOG_ERROR
+                                     : KST_LOG_INFO,
+                  format);
     return 0;
 }
 

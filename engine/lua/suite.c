@@ -19,6 +19,7 @@ struct suite {
     const char *path, *filter;
     kst_lua_read_fn *read;
     void *read_arg;
+    const struct kst_suite_world *world;
     struct kst_buf text;
     struct kst_json *report;
     int64_t passed, failed, left_out;
@@ -27,13 +28,14 @@ struct suite {
 /* The suite, loaded for one case. */
 struct loaded {
     struct kst_lua *lua;
-    struct kst_lua_ref *table, *run;
+    struct kst_lua_ref *table, *run, *call;
     struct kst_json *json;
 };
 
 static void unload(struct loaded *self)
 {
     kst_lua_ref_free(self->run);
+    kst_lua_ref_free(self->call);
     kst_lua_ref_free(self->table);
     kst_json_free(self->json);
     if (self->lua)
@@ -44,13 +46,16 @@ static void unload(struct loaded *self)
 static int load(const struct suite *self, struct loaded *out, struct kst_err **err)
 {
     int rc = kst_lua_new(self->loop, NULL, &out->lua, err);
+    if (rc == 0 && self->world)
+        kst_lua_register(out->lua, self->world->natives, self->world->ctx);
     if (rc == 0)
         rc = kst_lua_load(out->lua, self->path, self->text.data, self->text.len, self->read,
                           self->read_arg, &out->table, err);
     if (rc == 0)
         rc = kst_lua_ref_json(out->table, &out->json, err);
     if (rc == 0 && (!kst_json_path_str(out->json, "name") || !kst_json_get(out->json, "cases") ||
-                    kst_lua_ref_get(out->table, "run", &out->run, NULL) < 0)) {
+                    kst_lua_ref_get(out->table, "run", &out->run, NULL) < 0 ||
+                    kst_lua_ref_get(out->table, "call", &out->call, NULL) < 0)) {
         rc = kst_err_set(err, KST_E_INVALID, "%s: expected it to return what test.describe() gives",
                          self->path);
         kst_err_reason(err, "SuiteInvalid");
@@ -115,8 +120,13 @@ static int run_next(struct suite *self, size_t *index, size_t *count, struct kst
         kst_json_set_str(self->report, "name", kst_json_path_str(loaded.json, "name"));
         for (; *index < *count && !selected(self, &loaded, *index); (*index)++)
             self->left_out++;
+        if (*index < *count && self->world)
+            self->world->begin(self->world->ctx, loaded.lua, loaded.call);
+        bool begun = *index < *count && self->world;
         if (*index < *count)
             run_case(self, &loaded, (*index)++);
+        if (begun)
+            self->world->end(self->world->ctx);
     }
     unload(&loaded);
     return rc;
@@ -143,13 +153,17 @@ static void broken(struct suite *self, const struct kst_err *err)
 }
 
 int kst_suite_run(struct kst_loop *loop, const char *path, const char *filter,
-                  kst_lua_read_fn *read, void *read_arg, struct kst_json **out,
-                  struct kst_err **err)
+                  kst_lua_read_fn *read, void *read_arg, const struct kst_suite_world *world,
+                  struct kst_json **out, struct kst_err **err)
 {
     kst_auto_err struct kst_err *cause = NULL;
     kst_auto_free char *name = name_of(path);
-    struct suite self = {
-        .loop = loop, .path = path, .filter = filter, .read = read, .read_arg = read_arg};
+    struct suite self = {.loop = loop,
+                         .path = path,
+                         .filter = filter,
+                         .read = read,
+                         .read_arg = read_arg,
+                         .world = world};
     size_t index = 0, count = 1;
     int64_t started_us = kst_now_us();
     self.report = kst_json_make("{'name':%s,'file':%s,'cases':[]}", name, path);

@@ -13,10 +13,20 @@ struct kst_err;
 struct kst_json;
 struct kst_loop;
 
+/* What the cases of a suite stand on: natives, and who asks the suite's `call` (a function that it
+ * returns beside `run`). `begin` is told of each case before it is run, and `end` after it (they
+ * may yield); the interpreter and the reference are borrowed until then. */
+struct kst_suite_world {
+    const struct kst_lua_native *natives;
+    void *ctx;
+    void (*begin)(void *ctx, struct kst_lua *lua, const struct kst_lua_ref *call);
+    void (*end)(void *ctx);
+};
+
 /*
- * Runs the suite at `path`, whose base name must be test.lua; it and its modules come from `read`.
- * With `filter` only cases whose "SUITE: CASE" contains it, in any case of letters. *out, which the
- * caller frees, tells what became of it:
+ * Runs the suite at `path`, whose base name must be test.lua, in the world (may be NULL: it has
+ * none); it and its modules come from `read`. With `filter` only cases whose "SUITE: CASE" contains
+ * it, in any case of letters. *out, which the caller frees, tells what became of it:
  *
  *   {"name":"redis","file":"redis/test.lua","passed":1,"failed":1,"leftOut":0,"ms":3.1,
  *    "cases":[{"name":"saves","file":"redis/test.lua","line":7,"ok":true,"ms":1.4},
@@ -26,8 +36,8 @@ struct kst_loop;
  * of its own has kst_suite_run() where the fiber was cancelled only. Yields.
  */
 int kst_suite_run(struct kst_loop *loop, const char *path, const char *filter,
-                  kst_lua_read_fn *read, void *read_arg, struct kst_json **out,
-                  struct kst_err **err);
+                  kst_lua_read_fn *read, void *read_arg, const struct kst_suite_world *world,
+                  struct kst_json **out, struct kst_err **err);
 
 /* The same for many suites, an array of the above, as JUnit's XML, which CI systems read. What XML
  * cannot hold (control characters, bytes that are no UTF-8) becomes U+FFFD. KST_E_LIMIT where the

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands in the containers of Pods, for clients of the API server. */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +11,14 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "sandbox/exec_request.h"
 #include "sandbox/httpd.h"
 #include "sandbox/node_internal.h"
 #include "sandbox/remote.h"
 #include "sandbox/status.h"
 #include "sandbox/store.h"
 
-enum { CHUNK = 32 * 1024, MAX_WORDS = 256 };
+enum { CHUNK = 32 * 1024 };
 
 struct session {
     struct kst_remote *remote;
@@ -110,19 +110,6 @@ static void converse(struct session *self, const char *const *command, struct ks
 
 /* ---- the request ---- */
 
-static void refuse(struct kst_httpd_request *request, struct kst_json *status)
-{
-    kst_auto_free char *text = kst_json_text(status);
-    kst_httpd_reply(request, kst_status_code(status), "application/json", text, strlen(text));
-    kst_json_free(status);
-}
-
-static bool flag(const struct kst_httpd_request *request, const char *name)
-{
-    const char *value = kst_httpd_query(request, name);
-    return value && (strcmp(value, "true") == 0 || strcmp(value, "1") == 0);
-}
-
 /* The container that is meant; NULL with *status otherwise. */
 static struct kst_pod_container *choose(struct kst_pod *pod, struct kst_httpd_request *request,
                                         const struct kst_object *object, struct kst_json **status)
@@ -148,37 +135,17 @@ static struct kst_pod_container *choose(struct kst_pod *pod, struct kst_httpd_re
     return found;
 }
 
-static int connect_client(struct kst_httpd_request *request, struct kst_remote_streams streams,
-                          const struct kst_remote_handshake *shake, struct kst_remote **remote)
-{
-    int fd = -1;
-    struct kst_str early;
-    if (*shake->accept) {
-        kst_httpd_add_header(request, "Sec-WebSocket-Accept", shake->accept);
-        kst_httpd_add_header(request, "Sec-WebSocket-Protocol", shake->subprotocol);
-    } else {
-        kst_httpd_add_header(request, "X-Stream-Protocol-Version", shake->subprotocol);
-    }
-    int rc = kst_httpd_upgrade(request, shake->upgrade, &fd, &early, NULL);
-    if (rc < 0)
-        return rc;
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    if (own < 0)
-        return KST_E_IO;
-    return kst_remote_open(own, early.data, early.len, shake->protocol, streams, remote, NULL);
-}
-
 static void run(struct kst_pod_container *container, struct kst_httpd_request *request,
-                const char *const *command, struct kst_remote_streams streams,
-                const struct kst_remote_handshake *shake)
+                const struct kst_exec_request *asked)
 {
+    const struct kst_remote_streams streams = asked->streams;
     struct session session = {.in = -1, .out = -1, .errors = -1, .terminal = -1};
     struct kst_loop *loop = container->pod->node->loop;
     kst_auto_err struct kst_err *err = NULL;
     container->users++; /* from here on it stays */
-    if (connect_client(request, streams, shake, &session.remote) < 0)
+    if (kst_exec_request_connect(request, asked, &session.remote) < 0)
         goto out;
-    const struct kst_container_exec exec = {.command = command,
+    const struct kst_container_exec exec = {.command = asked->command,
                                             .in = streams.in,
                                             .out = streams.out,
                                             .errors = streams.errors && !streams.tty,
@@ -198,7 +165,7 @@ static void run(struct kst_pod_container *container, struct kst_httpd_request *r
         session.terminal = session.out;
         if (streams.tty)
             kst_remote_on_resize(session.remote, on_resize, &session);
-        converse(&session, command, loop);
+        converse(&session, asked->command, loop);
     }
     kst_container_process_free(session.process);
 out:
@@ -211,37 +178,18 @@ void kst_node_exec(void *arg, struct kst_httpd_request *request, const struct ks
 {
     struct kst_node *self = arg;
     struct kst_pod *pod = kst_pod_find(self, object->ns, object->name);
-    const char *command[MAX_WORDS + 1] = {NULL};
     struct kst_json *status = NULL;
-    struct kst_remote_handshake shake;
-    kst_auto_err struct kst_err *err = NULL;
-    size_t count = 0;
-    const char *word;
-    while (count < MAX_WORDS && (word = kst_httpd_query_at(request, "command", count)))
-        command[count++] = word;
+    struct kst_exec_request asked;
+    kst_exec_request_read(request, &asked);
     struct kst_pod_container *container = pod ? choose(pod, request, object, &status) : NULL;
-    const struct kst_remote_streams streams = {.in = flag(request, "stdin"),
-                                               .out = flag(request, "stdout"),
-                                               .errors = flag(request, "stderr"),
-                                               .tty = flag(request, "tty")};
-    if (!status && count == 0)
+    if (!status && asked.count == 0)
         status = kst_status_bad_request("you must specify at least 1 of stdin, stdout, stderr");
     if (!status && (!container || !container->process))
         status = kst_status_failure(500, "InternalError",
                                     "unable to upgrade connection: container not found (\"%s\")",
                                     container ? container->name : object->name);
-    int rc = status ? 0
-                    : kst_remote_choose(kst_httpd_header(request, "Upgrade"),
-                                        kst_httpd_header(request, "Sec-WebSocket-Key"),
-                                        kst_httpd_header(request, "Sec-WebSocket-Version"),
-                                        kst_httpd_header(request, "Sec-WebSocket-Protocol"),
-                                        kst_httpd_header(request, "X-Stream-Protocol-Version"),
-                                        &shake, &err);
-    if (rc < 0)
-        kst_httpd_reply(request, rc == KST_E_FORBIDDEN ? 403 : 400, "text/plain; charset=utf-8",
-                        kst_err_message(err), strlen(kst_err_message(err)));
-    else if (status)
-        refuse(request, status);
-    else
-        run(container, request, command, streams, &shake);
+    if (status)
+        kst_exec_request_refuse(request, status);
+    else if (kst_exec_request_agree(request, &asked))
+        run(container, request, &asked);
 }

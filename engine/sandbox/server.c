@@ -261,11 +261,15 @@ static void handle(void *arg, struct kst_httpd_request *request)
     int64_t start_us = kst_now_us();
     struct kst_ask ask = {.server = server, .http = request, .method = kst_httpd_method(request)};
     kst_ask_path(&ask, kst_httpd_path(request));
-    const char *agent = kst_httpd_header(request, "User-Agent");
-    struct kst_server_look look = {.method = ask.method,
-                                   .path = kst_httpd_path(request),
+    const char *header = kst_httpd_header(request, "User-Agent");
+    /* Where the request becomes a connection of another protocol, its own texts end with it. */
+    kst_auto_free char *method = kst_strdup(ask.method);
+    kst_auto_free char *path = kst_strdup(kst_httpd_path(request));
+    kst_auto_free char *agent = kst_strdup(header ? header : "");
+    struct kst_server_look look = {.method = method,
+                                   .path = path,
                                    .user = "",
-                                   .agent = agent ? agent : "",
+                                   .agent = agent,
                                    .verb = ask.verb,
                                    .resource = ask.plural,
                                    .subresource = ask.subresource,

@@ -1,49 +1,30 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Tests of blueprints, without a cluster: a blueprint's functions run against Pods, volumes and
--- clients that the test describes, in the order in which the engine calls them.
+-- Tests of blueprints on an embedded cluster: the engine itself makes the backup; what the commands
+-- in the Pods answer, the test says.
 --
 --   local test = require "kassette.test"
 --   return test.describe("postgresql", require "blueprint", function(it)
 --     it("stops the backup after the cut", function(world)
 --       world.client = function(statement) return "…" end
---       world:backup()
---       test.equal(world.statements[1], "…")
+--       test.equal(world:backup(), nil)
+--       test.truthy(world:position("cut data-db-0") < world:position("pg_backup_stop"))
 --     end)
 --   end)
 
-local run_module = require "kassette.run"
-
 local M = {}
+
+-- What `execute` answers for a command, or `client` for a statement, that never comes to an end.
+M.hang = { hang = true }
 
 local World = {}
 World.__index = World
-
-local function copy(value)
-  if type(value) ~= "table" then
-    return value
-  end
-  local out = {}
-  for key, entry in pairs(value) do
-    out[key] = copy(entry)
-  end
-  return out
-end
-
--- What an engine's error is to a blueprint: pcall gives it, tostring its message.
-local function raise(message, reason)
-  error(setmetatable({ message = message, reason = reason }, {
-    __tostring = function(self)
-      return self.message
-    end,
-  }), 0)
-end
 
 -- A world in which all is as usual: one ready Pod, one volume, a client that answers nothing.
 local function new_world(blueprint)
   return setmetatable({
     blueprint = blueprint,
-    kind = "StatefulSet", name = "db", namespace = "shop",
-    params = {},
+    kind = "StatefulSet", name = "db", namespace = "shop", action = "backup",
+    params = {}, attempts = 1,
     pods = { {
       name = "db-0", ready = true, phase = "Running",
       containers = { {
@@ -56,212 +37,290 @@ local function new_world(blueprint)
     execute = function()
       return { code = 0, stdout = "", stderr = "" }
     end,
+    task = function()
+      return { code = 0, stdout = "" }
+    end,
+    faults = {}, storage = {},
     -- What happened.
     statements = {}, commands = {}, cuts = {}, artifacts = {}, log = {}, events = {},
-    sessions = {}, open = 0,
+    sessions = {}, phases = {}, requests = {}, open = 0,
+    _texts = {}, _objects = {}, _seen = {}, _by_id = {},
   }, World)
 end
+
+-- ---- the cluster ----
+
+-- "data" of the claim "data-db-0" that the Pod db-0 gets from its StatefulSet.
+local function template_of(claim, pod)
+  local suffix = "-" .. pod
+  return claim:sub(-#suffix) == suffix and claim:sub(1, -#suffix - 1) or nil
+end
+
+local function claim_spec()
+  return {
+    accessModes = { "ReadWriteOnce" }, storageClassName = "dir",
+    resources = { requests = { storage = "1Gi" } },
+  }
+end
+
+-- The first Pod's containers as those of a template, and the claims that it mounts.
+local function pod_spec(world)
+  local pod = world.pods[1] or { containers = {} }
+  local spec, claims, seen = { containers = {} }, {}, {}
+  for i, container in ipairs(pod.containers) do
+    local mounts = {}
+    for j, mount in ipairs(container.mounts or {}) do
+      local template = world.kind == "StatefulSet" and template_of(mount.claim, pod.name)
+      local volume = template or mount.claim
+      mounts[j] = { name = volume, mountPath = mount.path, subPath = mount.sub_path }
+      if not seen[volume] then
+        seen[volume] = true
+        claims[#claims + 1] = { volume = volume, claim = not template and mount.claim or nil }
+      end
+    end
+    spec.containers[i] = {
+      name = container.name, image = container.image,
+      volumeMounts = #mounts > 0 and mounts or nil,
+    }
+  end
+  return spec, claims
+end
+
+-- A workload with these Pods, and its claims.
+local function application(world)
+  local spec, claims = pod_spec(world)
+  local objects, templates, volumes = {}, {}, {}
+  for _, row in ipairs(claims) do
+    if row.claim then
+      volumes[#volumes + 1] = {
+        name = row.volume, persistentVolumeClaim = { claimName = row.claim },
+      }
+      objects[#objects + 1] = {
+        apiVersion = "v1", kind = "PersistentVolumeClaim",
+        metadata = { name = row.claim, namespace = world.namespace }, spec = claim_spec(),
+      }
+    else
+      templates[#templates + 1] = { metadata = { name = row.volume }, spec = claim_spec() }
+    end
+  end
+  spec.volumes = #volumes > 0 and volumes or nil
+  local is_set = world.kind == "StatefulSet"
+  objects[#objects + 1] = {
+    apiVersion = "apps/v1", kind = world.kind,
+    metadata = {
+      name = world.name, namespace = world.namespace,
+      annotations = { ["kassette.io/blueprint"] = world.blueprint.name },
+    },
+    spec = {
+      replicas = world.kind ~= "DaemonSet" and #world.pods or nil,
+      selector = { matchLabels = { app = world.name } },
+      serviceName = is_set and world.name or nil,
+      podManagementPolicy = is_set and "Parallel" or nil,
+      template = { metadata = { labels = { app = world.name } }, spec = spec },
+      volumeClaimTemplates = is_set and #templates > 0 and templates or nil,
+    },
+  }
+  return objects
+end
+
+--- Manifests instead of the usual application: YAML, or an object as a table.
+function World:load(manifest)
+  if type(manifest) == "string" then
+    self._texts[#self._texts + 1] = manifest
+  else
+    self._objects[#self._objects + 1] = manifest
+  end
+end
+
+--- A request of the engine that goes wrong: { verb = "create", resource = "volumesnapshots", fault
+--- = "503", after = 1, times = 1 }.
+function World:fault(rule)
+  local copy = { agent = "kassette/" }
+  for key, value in pairs(rule) do
+    copy[key] = value
+  end
+  self.faults[#self.faults + 1] = copy
+end
+
+-- Begins the cluster.
+function World:_start()
+  local objects = { {
+    apiVersion = "v1", kind = "Namespace", metadata = { name = self.namespace },
+  } }
+  if next(self.storage) then
+    local data = {}
+    for key, value in pairs(self.storage) do
+      data[key] = tostring(value)
+    end
+    objects[2] = {
+      apiVersion = "v1", kind = "ConfigMap", data = data,
+      metadata = { name = "dircsi-faults", namespace = "kube-system" },
+    }
+  end
+  local own = #self._texts + #self._objects > 0 and self._objects or application(self)
+  for _, object in ipairs(own) do
+    objects[#objects + 1] = object
+  end
+  native.sandbox_start { objects = objects, texts = self._texts, faults = self.faults }
+end
+
+-- ---- what the cluster asks ----
 
 function World:note(event)
   self.events[#self.events + 1] = event
 end
 
--- The claims that the Pods mount.
-function World:claims()
-  local claims, seen = {}, {}
-  for _, pod in ipairs(self.pods) do
-    for _, container in ipairs(pod.containers) do
-      for _, mount in ipairs(container.mounts or {}) do
-        if not seen[mount.claim] then
-          seen[mount.claim] = true
-          claims[#claims + 1] = mount.claim
-        end
-      end
+local note = {}
+
+function note.cut(world, row)
+  world.cuts[#world.cuts + 1] = row.text
+  world:note("cut " .. row.text)
+end
+
+function note.log(world, row)
+  world.log[#world.log + 1] = row.text
+end
+
+function note.phase(world, row)
+  world.phases[#world.phases + 1] = row.text
+  world:note("phase " .. row.text)
+end
+
+function note.request(world, row)
+  world.requests[#world.requests + 1] = row
+end
+
+function World:_take(rows)
+  for _, row in ipairs(rows) do
+    if note[row.type] then
+      note[row.type](self, row)
     end
   end
-  return claims
 end
 
-function World:open_session(options)
-  local id = #self.sessions + 1
-  self.sessions[id] = { options = options, output = "" }
-  self.open = self.open + 1
-  self:note("open " .. options.pod)
-  return { id = id }
+local answer = {}
+
+function answer.exec(world, question)
+  world.commands[#world.commands + 1] = question
+  world:note("exec " .. question.pod)
+  return world.execute(question)
 end
 
-function World:session(id)
-  local session = self.sessions[id]
-  if not session or session.closed then
-    raise("the session was closed before", "SessionClosed")
-  end
-  return session
+function answer.open(world, question)
+  local session = { options = question, input = "" }
+  world.sessions[#world.sessions + 1] = session
+  world._by_id[question.id] = session
+  world:note("open " .. question.pod)
 end
 
 -- Statements end where the client's own marker line begins; see session:ask.
-function World:send(id, data)
-  local session = self:session(id)
+function answer.say(world, question)
+  local session = world._by_id[question.id]
+  local data = session.input .. question.data
+  if data:sub(-1) ~= "\n" then
+    session.input = data -- the rest is to come
+    return {}
+  end
+  session.input = ""
   local from, to, mark = data:find("[^\n]*(kassette%-%d+%-%d+)[^\n]*\n$")
   local statement = data:sub(1, (from or #data + 1) - 1):gsub("\n$", "")
-  self.statements[#self.statements + 1] = statement
-  self:note(statement)
-  local answer = self.client(statement, session.options)
-  if answer == nil then
-    session.closed = true
-    self.open = self.open - 1
+  world.statements[#world.statements + 1] = statement
+  world:note(statement)
+  local text = world.client(statement, session.options)
+  if text == nil then
+    return { code = 1 }
+  elseif text == M.hang then
+    return {}
   elseif to then
-    session.output = session.output .. (answer ~= "" and answer .. "\n" or "") .. mark .. "\n"
-  else
-    session.output = session.output .. answer
+    text = (text ~= "" and text .. "\n" or "") .. mark .. "\n"
   end
+  return { stdout = text }
 end
 
-function World:read(id)
-  local session = self.sessions[id]
-  if session.closed then
-    raise("the session in Pod " .. session.options.pod .. " ended", "SessionClosed")
-  end
-  if session.output == "" then
-    raise("the session in Pod " .. session.options.pod .. " was expected to print something")
-  end
-  local data = session.output
-  session.output = ""
-  return { data = data }
+function answer.close(world, question)
+  world:note("close " .. world._by_id[question.id].options.pod)
 end
 
-function World:close(id)
-  local session = self.sessions[id]
-  if session and not session.closed then
-    session.closed = true
-    self.open = self.open - 1
-    self:note("close " .. session.options.pod)
-  end
-end
-
-function World:cut(claims)
-  local cut = {}
-  for i, claim in ipairs(claims or self:claims()) do
-    cut[i] = type(claim) == "table" and claim.claim or claim
-  end
-  self.cuts[#self.cuts + 1] = cut
-  self:note("cut " .. table.concat(cut, " "))
-  return {}
-end
-
-function World:volumes()
-  local rows = {}
-  for i, claim in ipairs(self:claims()) do
-    rows[i] = { claim = claim, class = "class", driver = "driver", size = "1Gi" }
-  end
-  return rows
-end
-
--- The natives that the standard library stands on, played by this world.
-function World:natives()
-  return {
-    pods = function()
-      return copy(self.pods)
-    end,
-    volumes = function()
-      return self:volumes()
-    end,
-    session_open = function(options)
-      return self:open_session(options)
-    end,
-    session_send = function(args)
-      self:send(args.id, args.data)
-    end,
-    session_read = function(args)
-      return self:read(args.id)
-    end,
-    session_close = function(args)
-      self:close(args.id)
-    end,
-    exec = function(options)
-      self.commands[#self.commands + 1] = options
-      self:note("exec " .. options.pod)
-      return self.execute(options)
-    end,
-    snapshot = function(args)
-      return self:cut(args.volumes)
-    end,
-    artifact = function(args)
-      self.artifacts[args.name] = args.value
-    end,
-    log = function(args)
-      self.log[#self.log + 1] = args.message
-    end,
-    fail = function(args)
-      raise(args.message, args.reason)
-    end,
-    sleep = function()
-    end,
-    step_begin = function(args)
-      return { id = args.name }
-    end,
-    step_end = function()
-    end,
-  }
-end
-
--- The parameters as a run has them: the defaults, over them the test's.
-function World:resolved_params()
-  local values = {}
-  for name, spec in pairs(self.blueprint.params or {}) do
-    values[name] = spec
-    if type(spec) == "table" then
-      values[name] = spec.default
+-- The Pod of this world that a Pod of the cluster is: by its name, or where names are made, the
+-- next one.
+function answer.status(world, question)
+  local name = question.pod.metadata.name
+  for _, pod in ipairs(world.pods) do
+    if pod.name == name then
+      return { phase = pod.phase, ready = pod.ready }
     end
   end
+  world._seen[#world._seen + 1] = name
+  local pod = world.kind ~= "StatefulSet" and world.pods[#world._seen] or {}
+  return { phase = pod.phase, ready = pod.ready }
+end
+
+function answer.run(world, question)
+  return world.task(question.pod)
+end
+
+-- ---- what a test does ----
+
+local function text_of(value)
+  return type(value) == "table" and table.concat(value, ",") or tostring(value)
+end
+
+function World:_spec()
+  local params = {}
   for name, value in pairs(self.params) do
-    values[name] = value
+    params[name] = text_of(value)
   end
-  return values
-end
-
-function World:objects()
-  for name, fn in pairs(self:natives()) do
-    rawset(native, name, fn)
-  end
-  return run_module.new {
-    id = "run-1", attempt = 1, action = "backup", binding = 0, kind = self.kind, name = self.name,
-    namespace = self.namespace, api_version = "apps/v1", params = self:resolved_params(),
+  return {
+    action = self.action, application = { namespace = self.namespace },
+    attempts = self.attempts, maxFreeze = self.max_freeze,
+    params = next(params) and params or nil,
   }
 end
 
-function World:call(objects, name)
-  local fn = self.blueprint[name]
-  if fn then
-    run_module.invoke(objects, fn, name)
-  elseif name == "snapshot" then
-    self:cut()
+function World:_finish(result)
+  self:_take(result.notes)
+  self.status = result.status
+  self.open = result.open
+  local own = self.kind .. "/" .. self.name .. "."
+  for name, value in pairs(result.status.artifacts or {}) do
+    self.artifacts[name:sub(1, #own) == own and name:sub(#own + 1) or name] = value
   end
+  return result
 end
 
---- A backup as the engine does it: pre_hook, the cut, and post_hook whatever became of the two.
---- Returns the message of the first failure, or nil.
+--- A backup (or `action`) by the engine. Returns the message of its failure, or nil.
 function World:backup()
-  local objects = self:objects()
-  local first
-  local function try(name)
-    local ok, message = pcall(self.call, self, objects, name)
-    if not ok then
-      first = first or tostring(message)
-    end
-    return ok
-  end
-  if try("pre_hook") then
-    try("snapshot")
-  end
-  try("post_hook")
-  return first
+  self:_start()
+  local result = self:_finish(native.sandbox_run { spec = self:_spec() })
+  self.reason = result.reason
+  return not result.ok and result.message or nil
 end
 
---- What a successor does for an engine that died in the freeze: post_hook alone, with nothing that
---- the dead one knew.
+--- What a successor does for an engine that died in the freeze: it thaws. The message of its
+--- failure, or nil.
 function World:recover()
-  local ok, message = pcall(self.call, self, self:objects(), "post_hook")
-  return not ok and tostring(message) or nil
+  self:_start()
+  local result = self:_finish(native.sandbox_recover { spec = self:_spec() })
+  self.reason = result.reason
+  return not result.cancelled and (result.message or "it did not stop after the thaw") or nil
+end
+
+--- An object of the cluster, or nil; in the application's namespace unless another is given.
+function World:object(kind, name, namespace)
+  return native.sandbox_get { kind = kind, name = name, namespace = namespace or self.namespace }
+end
+
+--- How many requests of the engine were like this: { verb = "create", resource = "pods" }.
+function World:requested(like)
+  local count = 0
+  for _, request in ipairs(self.requests) do
+    local same = true
+    for key, value in pairs(like) do
+      same = same and request[key] == value
+    end
+    count = count + (same and 1 or 0)
+  end
+  return count
 end
 
 --- Where in the order of events one that contains the text is; fails where none does.
@@ -300,6 +359,7 @@ end
 --- A suite: `body` is called with a function that adds a case, `it(name, function(world) … end)`.
 function M.describe(name, blueprint, body)
   local cases, names = {}, {}
+  local world
   body(function(case, fn)
     names[#names + 1] = case
     cases[#cases + 1] = fn
@@ -309,7 +369,13 @@ function M.describe(name, blueprint, body)
     cases = names,
     functions = cases, -- where each case is, for reports
     run = function(index)
-      cases[index](new_world(blueprint))
+      world = new_world(blueprint)
+      cases[index](world)
+    end,
+    -- The cluster asks.
+    call = function(question)
+      world:_take(question.notes)
+      return answer[question.type](world, question)
     end,
   }
 end

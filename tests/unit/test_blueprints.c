@@ -13,6 +13,8 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "cmd/blueprint.h"
+#include "cmd/blueprint_world.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
 #include "lua/blueprint.h"
@@ -29,15 +31,25 @@ static int read_file(void *arg, const char *path, struct kst_buf *text, struct k
 
 static int run_suite(void *arg, struct kst_err **err)
 {
-    kst_auto_free char *path = kst_asprintf("%s/test.lua", (const char *)arg);
+    kst_auto_free char *folder = kst_asprintf("blueprints/%s", (const char *)arg);
+    char *folders[] = {folder, NULL};
+    struct kst_own_files files;
     kst_auto_json struct kst_json *report = NULL;
-    int rc = kst_suite_run(kst_fiber_loop(), path, NULL, read_file, NULL, &report, err);
+    int rc = kst_own_files_find(folders, "test.lua", false, &files, err);
+    if (rc < 0)
+        return rc;
+    struct kst_world *world = kst_world_new(kst_fiber_loop(), &files.items[0]);
+    const struct kst_suite_world of_suite = kst_world_of_suite(world);
+    rc = kst_suite_run(kst_fiber_loop(), files.items[0].name, NULL, kst_own_file_read,
+                       &files.items[0], &of_suite, &report, err);
+    kst_world_free(world);
+    kst_own_files_release(&files);
     if (rc == 0 && kst_json_path_int(report, "failed", 0)) {
         kst_auto_free char *text = kst_json_text(report);
         rc = kst_err_set(err, KST_E_FAILED, "%s", text);
     }
     if (rc == 0 && kst_json_path_int(report, "passed", 0) == 0)
-        rc = kst_err_set(err, KST_E_FAILED, "%s ran no case", path);
+        rc = kst_err_set(err, KST_E_FAILED, "%s ran no case", folder);
     return rc;
 }
 

@@ -22,8 +22,7 @@ static int read_file(void *arg, const char *path, struct kst_buf *text, struct k
     if (strcmp(path, "x/test.lua") == 0 && arg)
         return kst_buf_adds(text, arg);
     if (strcmp(path, "x/blueprint.lua") == 0)
-        return kst_buf_adds(text, "return { name = 'x', pre_hook = function(run, app)\n"
-                                  "  run:exec { pod = app:pod(), command = { 'true' } }\nend }");
+        return kst_buf_adds(text, "return { name = 'x' }");
     return kst_err_set(err, KST_E_NOT_FOUND, "there is no %s", path);
 }
 
@@ -36,7 +35,7 @@ static int run_job(void *arg, struct kst_err **err)
 {
     struct job *job = arg;
     return kst_suite_run(kst_fiber_loop(), "x/test.lua", job->filter, read_file, (void *)job->text,
-                         &job->report, err);
+                         NULL, &job->report, err);
 }
 
 static struct kst_json *report_of(const char *text, const char *filter)
@@ -54,8 +53,8 @@ static const char suite[] = "local test = require 'kassette.test'\n"
                             "return test.describe('sweet', require 'blueprint', function(it)\n"
                             "  it('runs', function(world)\n"
                             "    n = n + 1\n"
-                            "    test.equal(world:backup(), nil)\n"
-                            "    test.equal(#world.commands, 1)\n"
+                            "    test.equal(world.blueprint.name, 'x')\n"
+                            "    test.equal(#world.commands, 0)\n"
                             "  end)\n"
                             "  it('Counts to two', function()\n"
                             "    n = n + 1\n"
@@ -109,7 +108,8 @@ static void test_broken_suites(void **state)
         {"", "expected the file to return a table"},
         {"return {}", "test.describe()"},
         {"return { name = 'x', cases = {} }", "test.describe()"},
-        {"return { name = 'x', cases = {}, run = function() end }", "has no cases"},
+        {"return { name = 'x', cases = {}, run = function() end }", "test.describe()"},
+        {"return { name = 'x', cases = {}, run = print, call = print }", "has no cases"},
         {"return {", "x/test.lua:1:"},
         {"error('at once')", "x/test.lua:1: at once"},
         {"return require 'kassette.test'.describe('x', {}, function(it) it.x = 1 end)",
