@@ -8,6 +8,7 @@
 #include "sandbox/api_internal.h"
 #include "sandbox/custom.h"
 #include "sandbox/decode.h"
+#include "sandbox/gotext.h"
 #include "sandbox/registry.h"
 #include "sandbox/status.h"
 
@@ -105,7 +106,7 @@ static struct kst_json *read_into_type(const struct kst_api_call *call, struct k
         return NULL;
     kst_auto_buf text = KST_BUF_INIT(MAX_TEXT_BYTES), why = KST_BUF_INIT(MAX_TEXT_BYTES);
     if (!call->text)
-        kst_decode_print(object, &text);
+        kst_go_json(&text, object);
     if (kst_decode(type, object))
         return NULL;
     if (call->text)

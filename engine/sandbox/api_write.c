@@ -18,7 +18,6 @@
 #include "sandbox/decode.h"
 #include "sandbox/managed.h"
 #include "sandbox/patch.h"
-#include "sandbox/pending.h"
 #include "sandbox/rbac.h"
 #include "sandbox/registry.h"
 #include "sandbox/status.h"

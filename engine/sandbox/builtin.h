@@ -25,4 +25,12 @@ void kst_builtin_default(const char *group, const char *version, const char *kin
  * finalizers of volumes and claims; a DaemonSet's generation of its template. */
 void kst_builtin_admit(const char *group, const char *kind, struct kst_json *object);
 
+/* Appends to `causes` why the server refuses an object, complete with its defaults. `old` is what
+ * is there already, NULL where the object is new. Metadata, also of custom resources: */
+void kst_builtin_validate_meta(const char *group, const char *kind, const struct kst_json *object,
+                               const struct kst_json *old, struct kst_json *causes);
+/* All but metadata, of a built-in kind. */
+void kst_builtin_validate(const char *group, const char *kind, const struct kst_json *object,
+                          const struct kst_json *old, struct kst_json *causes);
+
 #endif

@@ -7,11 +7,11 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "sandbox/api_internal.h"
+#include "sandbox/builtin.h"
 #include "sandbox/cause.h"
 #include "sandbox/custom_internal.h"
 #include "sandbox/decode.h"
 #include "sandbox/gotext.h"
-#include "sandbox/pending.h"
 #include "sandbox/schema_internal.h"
 
 enum { TEXT_BYTES = 1024 * 1024 };

@@ -30,7 +30,5 @@ bool kst_decode_syntax(const char *text, size_t len, struct kst_buf *out);
 const char *kst_decode_name(const struct kst_json *value);
 /* Appends bytes as Go prints them in JSON: what is no UTF-8 becomes U+FFFD, byte by byte. */
 void kst_decode_quote(const char *text, size_t len, struct kst_buf *out);
-/* Appends the JSON text that the server makes of YAML: without spaces, keys in order. */
-void kst_decode_print(const struct kst_json *value, struct kst_buf *out);
 
 #endif

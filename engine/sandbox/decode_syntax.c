@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a text stops being JSON, in the words of Go's encoding/json, and JSON as it prints it. */
+/* Where a text stops being JSON, in the words of Go's encoding/json. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -239,59 +239,5 @@ void kst_decode_quote(const char *text, size_t len, struct kst_buf *out)
         else
             kst_buf_adds(out, "\xef\xbf\xbd");
         i += taken ? taken : 1;
-    }
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    return strcmp(kst_json_key(*(const struct kst_json *const *)a),
-                  kst_json_key(*(const struct kst_json *const *)b));
-}
-
-static void print_text(const char *text, struct kst_buf *out)
-{
-    kst_auto_json struct kst_json *string_value = kst_json_from_str(text);
-    kst_auto_free char *quoted = kst_json_text(string_value);
-    for (const char *c = quoted; *c; c++) {
-        if (*c == '<' || *c == '>' || *c == '&')
-            kst_buf_addf(out, "\\u%04x", *c);
-        else
-            kst_buf_addc(out, *c);
-    }
-}
-
-static void print_object(const struct kst_json *self, struct kst_buf *out)
-{
-    size_t count = kst_json_len(self), i = 0;
-    const struct kst_json **rows = kst_calloc(count + 1, sizeof(*rows));
-    for (const struct kst_json *e = kst_json_first(self); e; e = kst_json_next(e))
-        rows[i++] = e;
-    qsort(rows, count, sizeof(*rows), compare_keys);
-    kst_buf_addc(out, '{');
-    for (i = 0; i < count; i++) {
-        kst_buf_adds(out, i ? "," : "");
-        print_text(kst_json_key(rows[i]), out);
-        kst_buf_addc(out, ':');
-        kst_decode_print(rows[i], out);
-    }
-    kst_buf_addc(out, '}');
-    free(rows);
-}
-
-void kst_decode_print(const struct kst_json *self, struct kst_buf *out)
-{
-    if (kst_json_type(self) == KST_JSON_OBJECT) {
-        print_object(self, out);
-    } else if (kst_json_str(self)) {
-        print_text(kst_json_str(self), out);
-    } else if (kst_json_type(self) == KST_JSON_ARRAY) {
-        kst_buf_addc(out, '[');
-        for (const struct kst_json *e = kst_json_first(self); e; e = kst_json_next(e)) {
-            kst_buf_adds(out, e == kst_json_first(self) ? "" : ",");
-            kst_decode_print(e, out);
-        }
-        kst_buf_addc(out, ']');
-    } else {
-        kst_json_print(self, KST_JSON_COMPACT, out);
     }
 }

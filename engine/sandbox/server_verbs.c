@@ -13,6 +13,7 @@
 #include "sandbox/api_internal.h"
 #include "sandbox/ask.h"
 #include "sandbox/decode.h"
+#include "sandbox/gotext.h"
 #include "sandbox/httpd.h"
 #include "sandbox/protobuf.h"
 #include "sandbox/registry.h"
@@ -104,7 +105,7 @@ static void object_body(struct kst_ask *ask, struct body *body, struct kst_json 
         body->object = NULL;
     }
     if (body->object && !json) {
-        kst_decode_print(body->object, &body->printed);
+        kst_go_json(&body->printed, body->object);
         body->text = kst_str_buf(&body->printed);
     }
 }
