@@ -9,4 +9,4 @@ static int64_t nothing(const struct kst_control *c)
 #define P(n)                                        \
     const struct kst_controller kst_control_##n = { \
         .name = #n, .buckets = {"none"}, .reconcile = nothing};
-P(daemonsets) P(cronjobs)
+P(daemonsets)
