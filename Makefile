@@ -162,6 +162,12 @@ test: ## everything that needs neither a network nor a cluster, with the sanitiz
 	+@MAKE='$(MAKE)' tests/run lint selftest hdr-check warnings test-unit test-replay \
 		test-crash-sample
 
+.PHONY: test-sandbox
+test-sandbox: ## the embedded cluster: what the real API server answered, and what kubectl shows
+	@tests/deps tests/packages.txt
+	+@$(MAKE) all SANITIZE=address,undefined
+	@KASSETTE=build/gcc-address-undefined/kassette tests/sandbox/run
+
 .PHONY: test-scenarios
 test-scenarios: ## the end-to-end scenarios, on the embedded cluster
 	@tests/deps tests/packages.txt tests/sandbox/packages.txt
