@@ -28,8 +28,54 @@ static bool is_object(const struct kst_json *json)
 
 /* ---- defaults ---- */
 
+/* What a schema may hold, or is refused for. */
+static const char *const known[] = {"id",
+                                    "$schema",
+                                    "$ref",
+                                    "description",
+                                    "type",
+                                    "format",
+                                    "title",
+                                    "default",
+                                    "maximum",
+                                    "exclusiveMaximum",
+                                    "minimum",
+                                    "exclusiveMinimum",
+                                    "maxLength",
+                                    "minLength",
+                                    "pattern",
+                                    "maxItems",
+                                    "minItems",
+                                    "uniqueItems",
+                                    "multipleOf",
+                                    "enum",
+                                    "maxProperties",
+                                    "minProperties",
+                                    "required",
+                                    "items",
+                                    "allOf",
+                                    "oneOf",
+                                    "anyOf",
+                                    "not",
+                                    "properties",
+                                    "additionalProperties",
+                                    "patternProperties",
+                                    "dependencies",
+                                    "additionalItems",
+                                    "definitions",
+                                    "externalDocs",
+                                    "example",
+                                    "nullable",
+                                    "x-kubernetes-preserve-unknown-fields",
+                                    "x-kubernetes-embedded-resource",
+                                    "x-kubernetes-int-or-string",
+                                    "x-kubernetes-list-map-keys",
+                                    "x-kubernetes-list-type",
+                                    "x-kubernetes-map-type"};
+
 /* What Go's encoding leaves out where it is empty. */
-static const char *const omitted[] = {"$schema",
+static const char *const omitted[] = {"id",
+                                      "$schema",
                                       "description",
                                       "type",
                                       "format",
@@ -64,6 +110,14 @@ static bool is_empty(const struct kst_json *value)
     }
 }
 
+static bool is_known(const char *key)
+{
+    for (size_t i = 0; i < KST_ARRAY_LEN(known); i++)
+        if (strcmp(known[i], key) == 0)
+            return true;
+    return false;
+}
+
 static void tidy_schema(struct kst_json *schema);
 
 static void tidy_all(struct kst_json *schemas)
@@ -84,7 +138,7 @@ static void tidy_schema(struct kst_json *schema)
     struct kst_json *next;
     for (struct kst_json *e = kst_json_first_mut(schema); e; e = next) {
         next = kst_json_next_mut(e);
-        if (kst_json_type(e) == KST_JSON_NULL)
+        if (kst_json_type(e) == KST_JSON_NULL || !is_known(kst_json_key(e)))
             kst_json_drop(schema, e);
     }
     for (size_t i = 0; i < KST_ARRAY_LEN(nested); i++)
@@ -95,6 +149,10 @@ static void tidy_schema(struct kst_json *schema)
 
 static void default_names(struct kst_json *names)
 {
+    static const char *const lists[] = {"shortNames", "categories"};
+    for (size_t i = 0; i < KST_ARRAY_LEN(lists); i++)
+        if (is_empty(kst_json_get(names, lists[i])))
+            kst_json_remove(names, lists[i]);
     const char *kind = kst_crd_text(names, "kind");
     if (!*kst_crd_text(names, "singular")) {
         kst_auto_free char *singular = kst_strdup(kind);
@@ -108,6 +166,18 @@ static void default_names(struct kst_json *names)
     }
 }
 
+static void tidy_column(struct kst_json *column)
+{
+    static const char *const texts[] = {"format", "description"};
+    if (!is_object(column))
+        return;
+    for (size_t i = 0; i < KST_ARRAY_LEN(texts); i++)
+        if (is_empty(kst_json_get(column, texts[i])))
+            kst_json_remove(column, texts[i]);
+    if (kst_json_path_int(column, "priority", 1) == 0)
+        kst_json_remove(column, "priority");
+}
+
 static void default_version(struct kst_json *version)
 {
     static const char *const flags[] = {"served", "storage"};
@@ -118,6 +188,11 @@ static void default_version(struct kst_json *version)
             kst_json_set_bool(version, flags[i], false);
     if (is_empty(kst_json_get(version, "additionalPrinterColumns")))
         kst_json_remove(version, "additionalPrinterColumns");
+    if (is_empty(kst_json_get(version, "deprecated")))
+        kst_json_remove(version, "deprecated");
+    struct kst_json *columns = kst_json_mut(version, "additionalPrinterColumns");
+    for (struct kst_json *c = kst_json_first_mut(columns); c; c = kst_json_next_mut(c))
+        tidy_column(c);
     struct kst_json *schema = kst_json_mut(kst_json_mut(version, "schema"), "openAPIV3Schema");
     tidy_schema(schema);
     if (is_object(schema))

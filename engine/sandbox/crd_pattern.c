@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/regex.h"
 #include "sandbox/crd_internal.h"
+#include "sandbox/schema_internal.h"
 
 enum { MAX_REPEAT = 1000 };
 
@@ -249,7 +250,7 @@ char *kst_crd_wrong_pattern(const char *pattern)
                             (int)(self.to - self.from), self.from);
     kst_auto_err struct kst_err *err = NULL;
     struct kst_regex *regex = NULL;
-    if (kst_regex_new(pattern, strlen(pattern), KST_REGEX_DOLLAR_END, &regex, &err) < 0)
+    if (kst_schema_pattern(pattern, &regex, &err) < 0)
         return kst_asprintf("error parsing regexp: %s", kst_err_message(err));
     kst_regex_free(regex);
     return NULL;

@@ -9,7 +9,9 @@
 #define KST_SCHEMA_EMBEDDED      "x-kubernetes-embedded-resource"
 #define KST_SCHEMA_INT_OR_STRING "x-kubernetes-int-or-string"
 
+struct kst_err;
 struct kst_json;
+struct kst_regex;
 
 /* The object at a key of a schema; NULL for anything else. */
 const struct kst_json *kst_schema_part(const struct kst_json *schema, const char *key);
@@ -23,6 +25,8 @@ void kst_schema_prune_part(const struct kst_json *schema, struct kst_json *value
  * with other eyes: any format is one, and int-or-string says nothing of types. */
 void kst_schema_validate_default(const struct kst_json *schema, const struct kst_json *value,
                                  const char *path, struct kst_json *causes);
+/* Compiles a pattern that Go reads: its groups may share names. As kst_regex_new(). */
+int kst_schema_pattern(const char *pattern, struct kst_regex **out, struct kst_err **err);
 /* Whether a text is of a format ("date-time", "ipv4"); true for formats that the server ignores. */
 bool kst_schema_format(const char *format, const char *text);
 /* Whether the server knows the format. */

@@ -333,7 +333,7 @@ static char *mismatch(const char *pattern, const char *text)
 {
     kst_auto_err struct kst_err *err = NULL;
     struct kst_regex *regex = NULL;
-    if (kst_regex_new(pattern, strlen(pattern), KST_REGEX_DOLLAR_END, &regex, &err) < 0)
+    if (kst_schema_pattern(pattern, &regex, &err) < 0)
         return kst_asprintf("should match '%s, but pattern is invalid: %s'", pattern,
                             kst_err_message(err));
     bool matched = false;
