@@ -408,22 +408,30 @@ static struct kst_json *check_name(const struct kst_api_call *call, const char *
     return NULL;
 }
 
+/* The uid of an object is a precondition: `live_uid` is "" where there is none. */
+static struct kst_json *check_uid(const struct kst_api_call *call, const struct kst_json *object,
+                                  const char *live_uid)
+{
+    const char *uid = kst_api_text(object, "metadata.uid"), *ns = call->ns ? call->ns : "";
+    if (!*uid || same(uid, live_uid))
+        return NULL;
+    return kst_status_conflict(
+        call->resource, call->name,
+        "StorageError: invalid object, Code: 4, Key: /registry/%s/%s%s%s, ResourceVersion: 0, "
+        "AdditionalErrorMsg: Precondition failed: UID in precondition: %s, UID in object meta: %s",
+        call->resource->plural, ns, *ns ? "/" : "", call->name, uid, live_uid);
+}
+
 static struct kst_json *check_preconditions(const struct kst_api_call *call,
                                             const struct kst_object *live,
                                             const struct kst_json *object, bool patched)
 {
     struct kst_json *status = check_name(call, kst_api_text(object, "metadata.name"));
+    if (!status)
+        status = check_uid(call, object, live->uid);
     if (status)
         return status;
     const char *version = kst_api_text(object, "metadata.resourceVersion");
-    const char *uid = kst_api_text(object, "metadata.uid");
-    if (*uid && !same(uid, live->uid))
-        return kst_status_conflict(
-            call->resource, call->name,
-            "StorageError: invalid object, Code: 4, Key: /registry/%s/%s%s%s, ResourceVersion: 0, "
-            "AdditionalErrorMsg: Precondition failed: UID in precondition: %s, UID in object "
-            "meta: %s",
-            call->resource->plural, live->ns, *live->ns ? "/" : "", live->name, uid, live->uid);
     if (!*version && !patched && needs_version(call->resource)) {
         kst_auto_json struct kst_json *causes = kst_json_array();
         kst_cause_add(causes, "FieldValueInvalid", "metadata.resourceVersion",
@@ -589,7 +597,10 @@ struct kst_json *kst_api_update(struct kst_api *self, const struct kst_api_call 
     status = kst_api_read(self, call, object);
     if (!status)
         status = check_place(call, object);
-    if (!status && !live && !call->subresource && put_creates(call->resource)) {
+    bool creates = !live && !call->subresource && put_creates(call->resource);
+    if (!status && creates)
+        status = check_uid(call, object, "");
+    if (!status && creates) {
         if (created)
             *created = true;
         kst_json_remove(kst_json_mut(object, "metadata"), "resourceVersion");

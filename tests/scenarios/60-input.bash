@@ -31,8 +31,7 @@ test_broken_kubeconfig() {
     refuses 2 "nowhere" -- kassette get --kubeconfig "$work/kubeconfig"
 }
 
-# The authority does not matter: no server is asked before the certificate is looked at.
-# on any cluster
+# on the real cluster: the embedded one knows people by tokens alone
 test_expired_certificate() {
     openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=ca -keyout "$work/ca.key" \
         -out "$work/ca.crt" 2>/dev/null
