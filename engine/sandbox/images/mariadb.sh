@@ -12,8 +12,10 @@ socket=/run/mysqld/mysqld.sock
 
 mkdir -p "$data" /run/mysqld
 if [ "$(id -u)" = 0 ]; then
+    # The server's package makes a user for it, the package of its programs alone does not.
     user=mysql
-    own() { chown mysql:mysql "$@"; }
+    id "$user" >/dev/null 2>&1 || user=nobody
+    own() { chown "$user:$(id -gn "$user")" "$@"; }
 else
     user=$(id -un 2>/dev/null || id -u)
     own() { :; }
