@@ -30,6 +30,7 @@ enum {
     CONNECTIONS = 4096,
     POOL_BYTES = 64 * 1024, /* of a connection: caps what its headers take */
     MUTE_MS = 100,
+    LAST_WORDS_MS = 50, /* of a client that is gone: MHD has them still */
     IDLE_S = 90,
 };
 
@@ -70,6 +71,8 @@ struct kst_httpd_request {
     bool mute, mute_reset;
     int mute_fds[2]; /* what the handler has instead of the connection, and its other end */
     struct kst_timer *mute_timer;
+    int peer; /* the client's socket below TLS, a duplicate; -1: the handler has it itself */
+    struct kst_timer *peer_timer;
 };
 
 struct kst_httpd {
@@ -190,11 +193,51 @@ static void end_mute(void *arg)
     shutdown(self->mute_fds[1], SHUT_RDWR);
 }
 
+/* ---- clients of TLS that go away ----
+ *
+ * MHD gives the handler one end of a socket pair, and leaves it open when the client is gone: it
+ * has to be ended here, or a command would wait for its stdin's end for ever. */
+
+static void end_peer(void *arg)
+{
+    struct kst_httpd_request *self = arg;
+    self->peer_timer = NULL;
+    shutdown(self->fd, SHUT_RD);
+}
+
+static void on_peer(void *arg, int fd, int events)
+{
+    struct kst_httpd_request *self = arg;
+    kst_loop_watch_fd(self->server->loop, fd, 0, NULL, NULL, NULL);
+    self->peer_timer = kst_timer_start(self->server->loop, kst_now_ms() + LAST_WORDS_MS, end_peer,
+                                       self);
+}
+
+static void watch_peer(struct kst_httpd_request *self, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+        connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    self->peer = info ? fcntl(info->connect_fd, F_DUPFD_CLOEXEC, 3) : -1;
+    if (self->peer >= 0)
+        kst_loop_watch_fd(self->server->loop, self->peer, POLLRDHUP, on_peer, self, NULL);
+}
+
+static void unwatch_peer(struct kst_httpd_request *self)
+{
+    kst_timer_stop(self->peer_timer);
+    if (self->peer < 0)
+        return;
+    kst_loop_watch_fd(self->server->loop, self->peer, 0, NULL, NULL, NULL);
+    close(self->peer);
+    self->peer = -1;
+}
+
 static void close_upgraded(struct kst_httpd_request *self)
 {
     struct MHD_UpgradeResponseHandle *handle = self->upgraded;
     self->upgraded = NULL;
     kst_timer_stop(self->mute_timer);
+    unwatch_peer(self);
     for (int i = 0; i < 2; i++)
         if (self->mute_fds[i] >= 0)
             close(self->mute_fds[i]);
@@ -279,6 +322,8 @@ static void on_upgraded(void *arg, struct MHD_Connection *connection, void *con_
     int flags = fcntl(socket, F_GETFL);
     fcntl(socket, F_SETFL, flags | O_NONBLOCK);
     kst_buf_add(&self->early, extra, extra_len);
+    if (self->server->cert)
+        watch_peer(self, connection);
     kst_cond_signal(&self->switched);
 }
 
@@ -321,7 +366,7 @@ static struct kst_httpd_request *request_new(struct kst_httpd *server,
     self->method = kst_strdup(method);
     self->path = kst_strdup(url);
     self->fd = -1;
-    self->mute_fds[0] = self->mute_fds[1] = -1;
+    self->mute_fds[0] = self->mute_fds[1] = self->peer = -1;
     kst_buf_init(&self->body, server->body_bytes);
     kst_buf_init(&self->out, ANSWER_BYTES);
     kst_buf_init(&self->early, BODY_BYTES);
