@@ -115,11 +115,9 @@ struct labelling {
 static int set_label(void *arg, struct kst_err **err)
 {
     struct labelling *self = arg;
-    kst_auto_json struct kst_json *patch = kst_json_make("{'metadata':{'labels':{%s:%s}}}", label,
-                                                         self->group);
-    int rc = kst_kube_patch(self->run->kube, &kst_res_pvcs, self->run->app_ns,
-                            kst_json_path_str(self->row, "claim"), NULL, KST_PATCH_MERGE, patch,
-                            NULL, err);
+    kst_auto_json struct kst_json *labels = kst_json_make("{%s:%s}", label, self->group);
+    int rc = kst_kube_label(self->run->kube, &kst_res_pvcs, self->run->app_ns,
+                            kst_json_path_str(self->row, "claim"), labels, err);
     if (rc == KST_E_NOT_FOUND && !self->group) {
         kst_err_clear(err);
         rc = 0;
@@ -220,9 +218,7 @@ static int adopt(struct kst_run *run, struct kst_json *row, const struct kst_jso
     kst_auto_json struct kst_json *labels = kst_run_labels(run, "snapshot");
     kst_auto_free char *attempt = kst_asprintf("%lld", (long long)run->attempt);
     kst_json_set_str(labels, "kassette.io/attempt", attempt);
-    kst_auto_json struct kst_json *patch = kst_json_make("{'metadata':{'labels':%J}}", labels);
-    int rc = kst_kube_patch(run->kube, &kst_res_snapshots, run->app_ns, name, NULL, KST_PATCH_MERGE,
-                            patch, NULL, err);
+    int rc = kst_kube_label(run->kube, &kst_res_snapshots, run->app_ns, name, labels, err);
     if (rc == 0)
         kst_json_set_str(row, "snapshot", name);
     return rc;

@@ -124,6 +124,11 @@ int kst_kube_patch(struct kst_kube *self, const struct kst_kube_resource *resour
                    const char *name, const char *subresource, enum kst_kube_patch type,
                    const struct kst_json *patch, struct kst_json **out, struct kst_err **err);
 
+/* Sets labels that are ours alone (null takes one away); repeated where an answer was lost, and
+ * after a conflict. */
+int kst_kube_label(struct kst_kube *self, const struct kst_kube_resource *resource, const char *ns,
+                   const char *name, const struct kst_json *labels, struct kst_err **err);
+
 struct kst_kube_delete_options {
     const char *propagation; /* "Background", "Foreground", "Orphan"; NULL: the server's default */
     int64_t grace_seconds;   /* -1: the object's own */

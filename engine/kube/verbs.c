@@ -70,6 +70,29 @@ static bool is_ours(const struct kst_json *there, const struct kst_json *object)
     return true;
 }
 
+static bool rest(struct kst_kube_backoff *backoff, int64_t give_up_ms)
+{
+    int64_t pause = kst_kube_backoff_next_ms(backoff, -1);
+    return kst_deadline_in_ms(pause) < give_up_ms && kst_sleep_ms(pause, NULL) == 0;
+}
+
+/* One exchange, again after a 409: what is repeated here comes to the same. */
+static int exchange_over_conflicts(struct kst_kube *self, const struct kst_kube_request *request,
+                                   struct kst_json **out, bool *lost, struct kst_err **err)
+{
+    struct kst_kube_backoff backoff = {0};
+    struct kst_err *cause = NULL;
+    int64_t give_up_ms = kst_kube_give_up_ms(self);
+    int conflicts = 0, rc;
+    do {
+        struct kst_kube_outcome outcome = {0};
+        kst_err_clear(&cause);
+        rc = kst_kube_exchange_json(self, request, out, &outcome, &cause);
+        *lost = *lost || outcome.lost;
+    } while (rc == KST_E_CONFLICT && conflicts++ < CONFLICT_TRIES && rest(&backoff, give_up_ms));
+    return rc < 0 ? kst_err_move(err, &cause) : 0;
+}
+
 struct creation {
     struct kst_kube *kube;
     const struct kst_kube_resource *resource;
@@ -123,12 +146,6 @@ static int post(struct creation *c, bool *lost, struct kst_json **out, struct ks
     int rc = kst_kube_exchange_json(c->kube, &request, out, &outcome, err);
     *lost = rc < 0 && outcome.lost;
     return rc;
-}
-
-static bool rest(struct kst_kube_backoff *backoff, int64_t give_up_ms)
-{
-    int64_t pause = kst_kube_backoff_next_ms(backoff, -1);
-    return kst_deadline_in_ms(pause) < give_up_ms && kst_sleep_ms(pause, NULL) == 0;
 }
 
 /* An answer was lost, and the object is not there (yet): whether to POST again. A second POST of
@@ -301,6 +318,28 @@ int kst_kube_patch(struct kst_kube *self, const struct kst_kube_resource *resour
     return kst_kube_do(self, &request, out, err);
 }
 
+int kst_kube_label(struct kst_kube *self, const struct kst_kube_resource *resource, const char *ns,
+                   const char *name, const struct kst_json *labels, struct kst_err **err)
+{
+    kst_auto_buf path = KST_BUF_INIT(PATH_BYTES);
+    kst_auto_free char *what = kst_kube_what(resource, ns, name);
+    kst_auto_json struct kst_json *patch = kst_json_make("{'metadata':{'labels':%J}}", labels);
+    int rc = make_path(resource, ns, name, NULL, &path, err);
+    if (rc < 0)
+        return rc;
+    const struct kst_kube_request request = {
+        .method = "PATCH",
+        .path = path.data,
+        .content_type = "application/merge-patch+json",
+        .body = patch,
+        .idempotent = true, /* the labels are ours alone: nobody sets them in between */
+        .what = what,
+        .verb = "patch",
+    };
+    bool lost = false;
+    return exchange_over_conflicts(self, &request, NULL, &lost, err);
+}
+
 /* ---- delete ---- */
 
 int kst_kube_delete(struct kst_kube *self, const struct kst_kube_resource *resource, const char *ns,
@@ -328,17 +367,9 @@ int kst_kube_delete(struct kst_kube *self, const struct kst_kube_resource *resou
         .what = what,
         .verb = "delete",
     };
-    struct kst_kube_outcome outcome = {0};
-    struct kst_kube_backoff backoff = {0};
     struct kst_err *cause = NULL;
-    int64_t give_up_ms = kst_kube_give_up_ms(self);
-    int conflicts = 0;
     bool lost = false;
-    do {
-        kst_err_clear(&cause);
-        rc = kst_kube_exchange_json(self, &request, NULL, &outcome, &cause);
-        lost = lost || outcome.lost;
-    } while (rc == KST_E_CONFLICT && conflicts++ < CONFLICT_TRIES && rest(&backoff, give_up_ms));
+    rc = exchange_over_conflicts(self, &request, NULL, &lost, &cause);
     /* An earlier try, whose answer was lost, has deleted it. */
     if (rc == KST_E_NOT_FOUND && lost) {
         kst_err_clear(&cause);

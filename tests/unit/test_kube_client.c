@@ -484,6 +484,25 @@ static void test_patch(void **state)
     assert_int_equal(RUN(again, patch_apply, NULL), 0);
 }
 
+static int label(struct kst_kube *kube, struct script *script, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *labels = kst_json_make("{'kassette.io/group':%s}", NULL);
+    int rc = kst_kube_label(kube, &kst_res_pods, "shop", "db", labels, err);
+    assert_string_equal(script->last_body,
+                        "{\"metadata\":{\"labels\":{\"kassette.io/group\":null}}}");
+    return rc;
+}
+
+/* Our labels are set again whatever became of the first try. */
+static void test_label(void **state)
+{
+    const struct step steps[] = {
+        {.method = "PATCH", .target = POD, .way = FAKE_HTTP_RESET},
+        {.method = "PATCH", .target = POD, .status = 409, .body = CONFLICT},
+        {.method = "PATCH", .target = POD, .body = OBJECT("")}};
+    assert_int_equal(RUN(steps, label, NULL), 0);
+}
+
 static int delete_pod(struct kst_kube *kube, struct script *script, struct kst_err **err)
 {
     const struct kst_kube_delete_options options = {
@@ -778,6 +797,7 @@ int main(void)
         cmocka_unit_test(test_create_whose_answer_was_lost),
         cmocka_unit_test(test_update_that_met_itself),
         cmocka_unit_test(test_patch),
+        cmocka_unit_test(test_label),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_guard_holds_writes_back),
         cmocka_unit_test(test_list_pages),
