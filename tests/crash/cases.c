@@ -73,27 +73,28 @@ static bool waits(const struct blow *blow)
            (fault && (blow->fault == KST_FAULT_HANG || blow->fault == KST_FAULT_429));
 }
 
-static struct crash_case *add(struct cases *self, const struct blow *blow)
+static struct crash_case *add(struct cases *self, enum setting setting, const struct blow *blow)
 {
     if (self->count == self->size) {
         self->size = self->size ? self->size * 2 : 256;
         self->list = kst_realloc(self->list, self->size * sizeof(*self->list));
     }
     struct crash_case *made = &self->list[self->count++];
-    *made = (struct crash_case){.name = name_of(blow), .nblows = 1};
+    *made = (struct crash_case){.name = name_of(blow), .setting = setting, .nblows = 1};
     made->blows[0] = copy(blow);
-    made->slow = waits(blow);
+    made->slow = setting == SETTING_SLOW || waits(blow);
     return made;
 }
 
-static void add_second(struct cases *self, const struct blow *first, const struct blow *second)
+static void add_second(struct cases *self, enum setting setting, const struct blow *first,
+                       const struct blow *second)
 {
-    struct crash_case *made = add(self, first);
+    struct crash_case *made = add(self, setting, first);
     kst_auto_free char *before = made->name;
     kst_auto_free char *after = name_of(second);
     made->name = kst_asprintf("%s, then %s", before, after);
     made->blows[made->nblows++] = copy(second);
-    made->slow = waits(first) || waits(second);
+    made->slow = made->slow || waits(second);
 }
 
 /* "update runs/status crash#2" into its two parts. */
@@ -121,52 +122,74 @@ static bool fits(const struct blow *blow, enum kst_server_fault fault)
     return true;
 }
 
-static void add_kills(struct cases *self, struct blow *at, const struct blow *first)
+static void add_kills(struct cases *self, enum setting setting, struct blow *at,
+                      const struct blow *first)
 {
     static const enum deed kills[] = {DEED_KILL_ARRIVED, DEED_KILL_ACTED, DEED_KILL_ANSWERED};
     for (size_t i = 0; i < KST_ARRAY_LEN(kills); i++) {
         at->deed = kills[i];
         if (first)
-            add_second(self, first, at);
+            add_second(self, setting, first, at);
         else
-            add(self, at);
+            add(self, setting, at);
     }
 }
 
-static void add_point(struct cases *self, const char *text)
+static void add_point(struct cases *self, enum setting setting, const char *text)
 {
     struct blow at = point(text);
-    add_kills(self, &at, NULL);
+    add_kills(self, setting, &at, NULL);
     for (size_t i = KST_FAULT_RESET_BEFORE; i < KST_ARRAY_LEN(fault_names); i++) {
         at.deed = DEED_FAULT;
         at.fault = (enum kst_server_fault)i;
         if (fits(&at, at.fault))
-            add(self, &at);
+            add(self, setting, &at);
     }
     at.deed = DEED_OUTAGE;
-    add(self, &at);
+    add(self, setting, &at);
     free(at.what);
 }
 
-void cases_make(struct cases *self, const struct kst_json *order, const struct kst_json *recovery,
-                const struct blow *first, int64_t took_ms)
+static void add_recovery_point(struct cases *self, const struct reference *of, const char *text)
 {
-    for (const struct kst_json *e = kst_json_first(order); e; e = kst_json_next(e))
-        add_point(self, kst_json_str(e));
-    for (const struct kst_json *e = kst_json_first(recovery); e; e = kst_json_next(e)) {
-        struct blow at = point(kst_json_str(e));
-        add_kills(self, &at, first);
-        at.deed = DEED_OUTAGE;
-        add_second(self, first, &at);
-        free(at.what);
-    }
+    struct blow at = point(text);
+    add_kills(self, of->setting, &at, &of->inside);
+    at.deed = DEED_OUTAGE;
+    add_second(self, of->setting, &of->inside, &at);
+    free(at.what);
+}
+
+static bool has(const struct kst_json *list, const char *text)
+{
+    for (const struct kst_json *e = kst_json_first(list); e; e = kst_json_next(e))
+        if (strcmp(kst_json_str(e), text) == 0)
+            return true;
+    return false;
+}
+
+static void add_reference(struct cases *self, const struct reference *of,
+                          const struct reference *plain)
+{
+    for (const struct kst_json *e = kst_json_first(of->order); e; e = kst_json_next(e))
+        if (of == plain || !has(plain->order, kst_json_str(e)))
+            add_point(self, of->setting, kst_json_str(e));
+    for (const struct kst_json *e = kst_json_first(of->recovery); e; e = kst_json_next(e))
+        if (of == plain || !has(plain->recovery, kst_json_str(e)))
+            add_recovery_point(self, of, kst_json_str(e));
+}
+
+void cases_make(struct cases *self, const struct reference *references)
+{
+    const struct reference *plain = &references[SETTING_PLAIN];
+    for (int i = 0; i < SETTINGS; i++)
+        add_reference(self, &references[i], plain);
     for (size_t i = 0; i < KST_ARRAY_LEN(stages); i++) {
         struct blow at = {.deed = DEED_KILL_STAGE, .what = (char *)stages[i]};
-        add(self, &at);
+        add(self, SETTING_PLAIN, &at);
     }
     for (int64_t i = 0; i < TIMES; i++) {
-        struct blow at = {.deed = DEED_KILL_TIME, .at_ms = 1 + i * took_ms / TIMES};
-        add(self, &at);
+        struct blow at = {.deed = DEED_KILL_TIME, .at_ms = 1 + i * plain->took_ms / TIMES};
+        add(self, SETTING_PLAIN, &at);
     }
 }
 

@@ -146,9 +146,24 @@ static char *check_count(const struct world *self, const char *bucket, const cha
     return kst_asprintf("expected %zu of %s, found %zu:%s", expected, bucket, found, names.data);
 }
 
-static char *check_objects(const struct world *self, bool succeeded)
+/* A claim is labelled only while its group is being cut. */
+static char *check_labels(const struct world *self)
 {
-    size_t cuts = succeeded ? VOLUMES : 0;
+    struct kst_control_list claims = kst_control_list(self->api, "/persistentvolumeclaims",
+                                                      CRASH_APP);
+    char *why = NULL;
+    for (size_t i = 0; i < claims.count && !why; i++)
+        if (kst_json_get(kst_json_path(claims.objects[i]->json, "metadata.labels"),
+                         "kassette.io/group"))
+            why = kst_asprintf("claim %s is left with the label of a group",
+                               claims.objects[i]->name);
+    kst_control_list_release(&claims);
+    return why;
+}
+
+static char *check_objects(const struct world *self, enum setting setting, bool succeeded)
+{
+    size_t cuts = succeeded ? VOLUMES : 0, groups = succeeded && setting == SETTING_GROUP;
     const struct {
         const char *bucket, *ns;
         size_t count;
@@ -156,6 +171,7 @@ static char *check_objects(const struct world *self, bool succeeded)
         {"kassette.io/runs", "", 1},
         {SNAPSHOTS, "", cuts},
         {CONTENTS, "", cuts},
+        {"groupsnapshot.storage.k8s.io/volumegroupsnapshots", "", groups},
         {"coordination.k8s.io/leases", CRASH_HOME, 0},
         {"/pods", "", DATABASES},
         {"/persistentvolumeclaims", "", VOLUMES},
@@ -168,9 +184,9 @@ static char *check_objects(const struct world *self, bool succeeded)
             return why;
     }
     size_t events = world_count(self, "/events", CRASH_HOME);
-    return events > MAX_EVENTS
-               ? kst_asprintf("the run made %zu Events: expected at most %d", events, MAX_EVENTS)
-               : NULL;
+    if (events > MAX_EVENTS)
+        return kst_asprintf("the run made %zu Events: expected at most %d", events, MAX_EVENTS);
+    return check_labels(self);
 }
 
 static char *check_run(const struct world *self, bool *succeeded)
@@ -207,7 +223,7 @@ char *check_world(struct world *self, const struct crash_case *now)
         return why;
     /* The cluster removes some of it after the engine has ended. */
     int64_t end_ms = kst_now_ms() + SETTLE_MS;
-    while ((why = check_objects(self, succeeded)) && kst_now_ms() < end_ms) {
+    while ((why = check_objects(self, now->setting, succeeded)) && kst_now_ms() < end_ms) {
         free(why);
         kst_sleep_ms(LOOK_MS, NULL);
     }

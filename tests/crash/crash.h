@@ -32,6 +32,14 @@ enum deed {
     DEED_OUTAGE, /* from the request on, every connection is reset for a while */
 };
 
+/* The storage that a case has. */
+enum setting {
+    SETTING_PLAIN,
+    SETTING_SLOW,  /* snapshots are ready long after they were cut */
+    SETTING_GROUP, /* it cuts volumes together */
+    SETTINGS,
+};
+
 struct blow {
     enum deed deed;
     enum kst_server_fault fault;
@@ -44,6 +52,7 @@ enum { MAX_BLOWS = 2, STARTS = 6 };
 
 struct crash_case {
     char *name;
+    enum setting setting;
     /* The first strikes the first engine, the second its successor. */
     struct blow blows[MAX_BLOWS];
     size_t nblows;
@@ -71,7 +80,6 @@ struct world {
     const struct kst_server_look *acting; /* the request after which the engine is killed */
     int64_t outage_until_ms;
     struct kst_timer *kill_timer;
-    size_t answered; /* requests, in this case */
 };
 
 enum { DATABASES = 2, VOLUMES = 4 };
@@ -84,8 +92,9 @@ extern const char *const crash_databases[DATABASES];
 int world_new(struct kst_loop *loop, const char *program, const char *database, const char *dir,
               struct world **out, struct kst_err **err);
 void world_free(struct world *self);
-/* Removes what the case before has left, so that only the application is there. Yields. */
-int world_clean(struct world *self, struct kst_err **err);
+/* Removes what the case before has left, so that only the application is there, and sets the
+ * storage up. Yields. */
+int world_clean(struct world *self, enum setting setting, struct kst_err **err);
 /* The directory in which a database and the test speak with each other; the caller frees. */
 char *world_control(const struct world *self, const char *database, const char *file);
 /* The Run, borrowed; NULL where there is none. */
@@ -112,10 +121,16 @@ struct cases {
     struct crash_case *list;
     size_t count, size;
 };
-/* Every case there is, from the requests of a run to which nothing was done, in their order
- * ("verb resource name#n"), of its successor after a kill inside the freeze, and its duration. */
-void cases_make(struct cases *self, const struct kst_json *order, const struct kst_json *recovery,
-                const struct blow *first, int64_t took_ms);
+/* What a run asks for to which nothing is done, in order ("verb resource name#n"), and the engine
+ * that takes up a run whose first one was struck inside of the freeze. */
+struct reference {
+    enum setting setting;
+    struct blow inside;
+    struct kst_json *order, *recovery;
+    int64_t took_ms;
+};
+/* Every case there is. Of settings but the plain one only what is new in them. */
+void cases_make(struct cases *self, const struct reference *references);
 void cases_free(struct cases *self);
 const char *deed_name(const struct blow *blow);
 

@@ -23,7 +23,7 @@
 static const char control[] = "/control";
 static const char *const volumes[] = {"/data/number", "/log/number"};
 
-enum { WRITE_US = 4000, HOLD_US = 500 };
+enum { WRITE_US = 10000, HOLD_US = 500 };
 
 static void pause_us(long us)
 {

@@ -19,7 +19,7 @@
 #include "loop/fiber.h"
 #include "sandbox/sandbox.h"
 
-enum { PATIENCE_MS = 150 * 1000 };
+enum { PATIENCE_MS = 240 * 1000 };
 
 static void become(const char *const *argv, const char *log)
 {
@@ -69,7 +69,7 @@ int engine_run(struct world *self, int *status, struct kst_err **err)
                                   "--blueprints",
                                   "tests/crash/blueprints",
                                   "--max-freeze",
-                                  "8s",
+                                  "20s",
                                   "--ready-timeout",
                                   "20s",
                                   "--log-format",

@@ -46,8 +46,7 @@ struct matrix {
     char *dir;
     unsigned worlds; /* made so far: names their directories */
     struct cases cases;
-    struct kst_json *order, *recovery;
-    int64_t reference_ms;
+    struct reference references[SETTINGS];
 };
 
 struct worker {
@@ -115,7 +114,7 @@ static void run_case(struct world *world, struct crash_case *now)
 {
     kst_auto_err struct kst_err *err = NULL;
     int64_t start_ms = kst_now_ms();
-    int rc = world_clean(world, &err);
+    int rc = world_clean(world, now->setting, &err);
     world->now = now;
     if (rc == 0)
         rc = run_engines(world, now, &err);
@@ -217,15 +216,17 @@ static int work_all(struct matrix *self, struct kst_err **err)
 }
 
 /* A run to which `blow` is done (nothing, where it is NULL): what its last engine asks for. */
-static int look_at(struct world *world, const struct blow *blow, struct kst_json **order,
-                   int64_t *took_ms, struct kst_err **err)
+static int look_at(struct world *world, enum setting setting, const struct blow *blow,
+                   struct kst_json **order, int64_t *took_ms, struct kst_err **err)
 {
-    struct crash_case now = {.name = (char *)"reference", .nblows = blow ? 1 : 0};
+    struct crash_case now = {
+        .name = (char *)"reference", .setting = setting, .nblows = blow ? 1 : 0};
     if (blow)
         now.blows[0] = *blow;
     run_case(world, &now);
-    *took_ms = now.took_ms;
-    if (now.passed)
+    if (took_ms)
+        *took_ms = now.took_ms;
+    if (now.passed && order)
         *order = kst_json_dup(world->order);
     int rc = now.passed ? 0
                         : kst_err_set(err, KST_E_FAILED, "a run to which %s was done: %s",
@@ -242,22 +243,23 @@ static int look_at(struct world *world, const struct blow *blow, struct kst_json
 
 static int look(struct matrix *self, struct kst_err **err)
 {
-    static const struct blow inside = {
-        .deed = DEED_KILL_ACTED, .what = (char *)"create volumesnapshots", .nth = 2};
+    static const char *const inside[SETTINGS] = {[SETTING_PLAIN] = "create volumesnapshots",
+                                                 [SETTING_GROUP] = "create volumegroupsnapshots"};
     struct world *world = NULL;
-    struct kst_json *first = NULL;
-    int64_t ms = 0;
     int rc = make_world(self, &world, err);
     if (rc == 0)
-        rc = look_at(world, NULL, &first, &ms, err); /* finds everything cold */
-    kst_json_free(first);
-    if (rc == 0)
-        rc = look_at(world, NULL, &self->order, &self->reference_ms, err);
-    if (rc == 0)
-        rc = look_at(world, &inside, &self->recovery, &ms, err);
+        rc = look_at(world, SETTING_PLAIN, NULL, NULL, NULL, err); /* finds everything cold */
+    for (int i = 0; rc == 0 && i < SETTINGS; i++) {
+        struct reference *of = &self->references[i];
+        of->setting = (enum setting)i;
+        of->inside = (struct blow){.deed = DEED_KILL_ACTED, .what = (char *)inside[i], .nth = 1};
+        rc = look_at(world, of->setting, NULL, &of->order, &of->took_ms, err);
+        if (rc == 0 && inside[i])
+            rc = look_at(world, of->setting, &of->inside, &of->recovery, NULL, err);
+    }
     world_free(world);
     if (rc == 0)
-        cases_make(&self->cases, self->order, self->recovery, &inside, self->reference_ms);
+        cases_make(&self->cases, self->references);
     return rc;
 }
 
@@ -296,6 +298,7 @@ static size_t choose(struct matrix *self)
 
 static void report(struct matrix *self, int64_t took_ms)
 {
+    const struct reference *plain = &self->references[SETTING_PLAIN];
     size_t passed = 0, failed = 0, again = 0, kills = 0;
     int64_t longest_ms = 0;
     for (size_t i = 0; i < self->cases.count; i++) {
@@ -310,7 +313,7 @@ static void report(struct matrix *self, int64_t took_ms)
     }
     printf("%zu requests of a backup (%lld ms), %zu of a recovery; %zu cases: %zu kills, %zu "
            "faults;\n%zu runs were taken up by another engine; %.1f s, the longest case %.1f s\n",
-           kst_json_len(self->order), (long long)self->reference_ms, kst_json_len(self->recovery),
+           kst_json_len(plain->order), (long long)plain->took_ms, kst_json_len(plain->recovery),
            passed + failed, kills, passed + failed - kills, again, (double)took_ms / 1000,
            (double)longest_ms / 1000);
     printf("%zu passed, %zu failed\n", passed, failed);
@@ -384,8 +387,10 @@ int main(int argc, char **argv)
         printf("0 passed, 1 failed\n");
     kst_storage_remove(template, NULL);
     cases_free(&matrix.cases);
-    kst_json_free(matrix.order);
-    kst_json_free(matrix.recovery);
+    for (int i = 0; i < SETTINGS; i++) {
+        kst_json_free(matrix.references[i].order);
+        kst_json_free(matrix.references[i].recovery);
+    }
     if (matrix.loop)
         kst_loop_free(matrix.loop);
     return rc < 0 ? 1 : 0;

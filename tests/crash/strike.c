@@ -36,14 +36,14 @@ static void kill_in(struct world *self, int64_t ms)
     self->kill_timer = kst_timer_start(self->loop, kst_now_ms() + ms, on_kill_timer, self);
 }
 
-/* A name without the UID in it, which is another one in each cluster. */
+/* A name without the UID or hash at its end, which is another one in each cluster. */
 static char *without_uid(const char *name)
 {
     enum { UID_LEN = 36 };
-    size_t len = strlen(name);
-    const char *uid = name + (len > UID_LEN ? len - UID_LEN : 0);
-    bool has = len > UID_LEN && strspn(uid, "0123456789abcdef-") == UID_LEN;
-    return has ? kst_asprintf("%.*s*", (int)(uid - name), name) : kst_strdup(name);
+    size_t len = strlen(name), end = len;
+    while (end > 0 && strchr("0123456789abcdef-", name[end - 1]))
+        end--;
+    return len - end >= UID_LEN ? kst_asprintf("%.*s*", (int)end, name) : kst_strdup(name);
 }
 
 /* "update runs/status crash", "get /apis". */
@@ -105,7 +105,6 @@ enum kst_server_fault strike_on_request(void *arg, const struct kst_server_look 
     kst_json_set_int(self->counts, what, ++nth);
     kst_auto_free char *numbered = kst_asprintf("%s#%lld", what, (long long)nth);
     kst_json_push(self->order, kst_json_from_str(numbered));
-    self->answered++;
     if (kst_now_ms() < self->outage_until_ms)
         return KST_FAULT_RESET_BEFORE;
     size_t index = 0;

@@ -186,10 +186,14 @@ static void remove_all(struct world *self, const char *bucket, const char *ns)
     kst_control_list_release(&list);
 }
 
+#define GROUPS        "groupsnapshot.storage.k8s.io/volumegroupsnapshots"
+#define GROUP_CLASSES "groupsnapshot.storage.k8s.io/volumegroupsnapshotclasses"
+
 static const struct {
     const char *bucket, *ns;
 } of_a_run[] = {{"kassette.io/runs", CRASH_HOME},
                 {"snapshot.storage.k8s.io/volumesnapshots", CRASH_APP},
+                {GROUPS, CRASH_APP},
                 {"/events", ""},
                 {"events.k8s.io/events", ""}};
 
@@ -202,9 +206,41 @@ static size_t left_of_a_run(const struct world *self)
     return count;
 }
 
-int world_clean(struct world *self, struct kst_err **err)
+static int load_object(struct world *self, struct kst_json *object, struct kst_err **err)
 {
-    int64_t end_ms = kst_now_ms() + GONE_MS;
+    kst_auto_json struct kst_json *documents = kst_json_array();
+    size_t count = 0;
+    kst_json_push(documents, object);
+    return kst_load_documents(self->api, documents, "the setting", &count, err);
+}
+
+/* The storage as the case wants it. */
+static int set(struct world *self, enum setting setting, struct kst_err **err)
+{
+    const struct kst_object *faults = kst_api_find(self->api, "/configmaps", "kube-system",
+                                                   "dircsi-faults");
+    if (faults)
+        kst_control_delete(self->api, "/configmaps", faults);
+    remove_all(self, GROUP_CLASSES, NULL);
+    if (setting == SETTING_SLOW)
+        return load_object(self,
+                           kst_json_make("{'apiVersion':'v1','kind':'ConfigMap','metadata':"
+                                         "{'name':'dircsi-faults','namespace':'kube-system'},"
+                                         "'data':{'readyDelayMs':'5500'}}"),
+                           err);
+    if (setting == SETTING_GROUP)
+        return load_object(self,
+                           kst_json_make("{'apiVersion':'groupsnapshot.storage.k8s.io/v1beta2',"
+                                         "'kind':'VolumeGroupSnapshotClass',"
+                                         "'metadata':{'name':'dir-groups'},"
+                                         "'driver':'dir.csi.kassette.test',"
+                                         "'deletionPolicy':'Delete'}"),
+                           err);
+    return 0;
+}
+
+static void forget_case(struct world *self)
+{
     for (size_t i = 0; i < DATABASES; i++) {
         kst_auto_free char *journal = world_control(self, crash_databases[i], "journal");
         kst_auto_free char *at = world_control(self, crash_databases[i], "at");
@@ -214,9 +250,14 @@ int world_clean(struct world *self, struct kst_err **err)
     kst_auto_free char *log = kst_asprintf("%s/engine.log", self->dir);
     unlink(log);
     self->starts = 0;
-    self->answered = 0;
     self->outage_until_ms = 0;
     memset(self->struck, 0, sizeof(self->struck));
+}
+
+int world_clean(struct world *self, enum setting setting, struct kst_err **err)
+{
+    int64_t end_ms = kst_now_ms() + GONE_MS;
+    forget_case(self);
     for (size_t i = 0; i < KST_ARRAY_LEN(of_a_run); i++)
         remove_all(self, of_a_run[i].bucket, *of_a_run[i].ns ? of_a_run[i].ns : NULL);
     while (left_of_a_run(self) > 0) {
@@ -228,5 +269,5 @@ int world_clean(struct world *self, struct kst_err **err)
         if (rc < 0)
             return rc;
     }
-    return 0;
+    return set(self, setting, err);
 }

@@ -8,7 +8,7 @@ return {
 
   pre_hook = function(run, app)
     local db = run:session {
-      pod = app:pod(), command = { "/usr/bin/database", "session" }, timeout = "2s",
+      pod = app:pod(), command = { "/usr/bin/database", "session" }, timeout = "6s",
     }
     db:send("lock\n")
     db:expect("locked\n")

@@ -2,7 +2,7 @@
 -- A database that is frozen by a command and stays so until another thaws it.
 
 local function tell(app, verb)
-  return { pod = app:pod(), command = { "/usr/bin/database", verb }, timeout = "2s" }
+  return { pod = app:pod(), command = { "/usr/bin/database", verb }, timeout = "6s" }
 end
 
 return {
