@@ -31,7 +31,7 @@ _kassette() {
     --snapshot-class) words=$(_kassette_objects volumesnapshotclasses) ;;
     --log-format) words="plain json" ;;
     --context) words=$(kubectl config get-contexts -o name 2>/dev/null) ;;
-    --kubeconfig | --blueprints | --credentials | --junit)
+    --kubeconfig | --blueprints | --credentials | --junit | --load | --images)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
@@ -45,11 +45,11 @@ _kassette() {
         blueprint:*)
             case ${COMP_WORDS[2]} in
             show) words=$(kassette blueprint list -o name 2>/dev/null | sed 's,.*/,,') ;;
-            lint | test)
+            lint | test | run)
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")
                 return
                 ;;
-            *) words="list show new lint test" ;;
+            *) words="list show new lint test run" ;;
             esac
             ;;
         help:*) words=$(_kassette_commands) ;;

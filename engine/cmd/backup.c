@@ -14,6 +14,7 @@
 #include "cmd/cmd.h"
 #include "cmd/job.h"
 #include "cmd/progress.h"
+#include "cmd/trace.h"
 #include "kube/client.h"
 #include "kube/resource.h"
 #include "loop/fiber.h"
@@ -24,7 +25,7 @@ struct options {
     const char *selector, *source, *ref, *path, *secret, *directory, *class, *max_freeze, *attempts,
         *ready_timeout, *name, *image, *action;
     struct kst_list params, namespaces;
-    bool dry_run, in_cluster, no_wait;
+    bool dry_run, in_cluster, no_wait, trace;
 };
 
 /* "shop-backup-20261123-191500-3f2a": sorts by time, and two in one second differ. */
@@ -39,22 +40,6 @@ static char *make_name(const char *application, const char *action)
     kst_auto_free char *full = kst_asprintf("%s-%s-%s-%04llx", application, action, stamp,
                                             kst_hash(&seed, sizeof(seed)) & 0xffff);
     return kst_name_make(full, MAX_NAME);
-}
-
-static int add_params(struct kst_json *spec, const struct kst_list *params, struct kst_err **err)
-{
-    if (!params->count)
-        return 0;
-    struct kst_json *all = kst_json_ensure_object(spec, "params");
-    for (size_t i = 0; i < params->count; i++) {
-        const char *text = params->items[i], *equals = strchr(text, '=');
-        if (!equals || equals == text)
-            return kst_err_set(err, KST_E_USAGE, "option --param: expected NAME=VALUE, found '%s'",
-                               text);
-        kst_auto_free char *key = kst_strndup(text, (size_t)(equals - text));
-        kst_json_set_str(all, key, equals + 1);
-    }
-    return 0;
 }
 
 /* A duration of an option, checked before anything is created. */
@@ -112,7 +97,7 @@ static int make_run(const struct kst_cmd *cmd, const struct options *options,
     if (rc == 0)
         rc = check_duration("ready-timeout", options->ready_timeout, err);
     if (rc == 0)
-        rc = add_params(spec, &options->params, err);
+        rc = kst_cmd_add_params(spec, &options->params, err);
     if (rc == 0)
         *out = kst_take(run);
     return rc;
@@ -241,6 +226,7 @@ static int backup(struct kst_cmd *cmd, const struct options *options, struct kst
     if (rc < 0)
         return rc;
     kst_auto_free char *cache_dir = kst_cmd_cache_dir();
+    struct kst_trace trace;
     struct kst_progress progress = {
         .quiet = cmd->output == KST_OUTPUT_JSON || cmd->output == KST_OUTPUT_YAML ||
                  cmd->output == KST_OUTPUT_NAME,
@@ -251,11 +237,15 @@ static int backup(struct kst_cmd *cmd, const struct options *options, struct kst
         .name = kst_json_path_str(run, "metadata.name"),
         .cache_dir = cache_dir,
         .actions = kst_actions,
-        .observer = kst_progress_observer(&progress),
+        .observer = options->trace ? kst_trace_observer(&trace) : kst_progress_observer(&progress),
     };
+    if (options->trace && !options->dry_run)
+        kst_trace_begin(&trace, kube);
     if (options->dry_run)
         return dry_run(cmd, &run_options, run, err);
-    return execute(cmd, kube, options, &run_options, run, err);
+    rc = execute(cmd, kube, options, &run_options, run, err);
+    kst_kube_set_trace(kube, NULL, NULL);
+    return rc;
 }
 
 int kst_cmd_backup(struct kst_cmd *cmd, struct kst_err **err)
@@ -289,6 +279,8 @@ int kst_cmd_backup(struct kst_cmd *cmd, struct kst_err **err)
         {0, "name", "NAME", KST_OPTION_STRING, &options.name, "the Run's name"},
         {0, "dry-run", NULL, KST_OPTION_FLAG, &options.dry_run, "print the plan, change nothing"},
         {0, "in-cluster", NULL, KST_OPTION_FLAG, &options.in_cluster, "execute it as a Job"},
+        {0, "trace", NULL, KST_OPTION_FLAG, &options.trace,
+         "tell every request, command and answer (they may hold secrets)"},
         {0, "no-wait", NULL, KST_OPTION_FLAG, &options.no_wait, "do not wait for the Job"},
         {0, "image", "IMAGE", KST_OPTION_STRING, &options.image,
          "the Job's image (default: $KASSETTE_IMAGE)"},

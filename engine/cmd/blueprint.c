@@ -172,6 +172,7 @@ static const struct subcommand {
     {"new", 1, 2, "kind image", kst_blueprint_new},
     {"lint", 0, -1, "strict", kst_blueprint_lint},
     {"test", 0, -1, "filter junit", kst_blueprint_test},
+    {"run", 0, 1, "load images param trace", kst_blueprint_run},
 };
 
 static const struct subcommand *find_subcommand(const char *name, struct kst_err **err)
@@ -193,8 +194,9 @@ static int check_options(const struct subcommand *sub, const struct kst_option *
                          struct kst_err **err)
 {
     for (; table->name; table++) {
-        bool given = table->kind == KST_OPTION_FLAG ? *(bool *)table->target
-                                                    : *(const char **)table->target != NULL;
+        bool given = table->kind == KST_OPTION_FLAG   ? *(bool *)table->target
+                     : table->kind == KST_OPTION_LIST ? ((struct kst_list *)table->target)->count
+                                                      : *(const char **)table->target != NULL;
         kst_auto_free char *all = kst_asprintf(" %s ", sub->options);
         kst_auto_free char *wanted = kst_asprintf(" %s ", table->name);
         if (given && !strstr(all, wanted))
@@ -239,11 +241,21 @@ int kst_cmd_blueprint(struct kst_cmd *cmd, struct kst_err **err)
         {0, "filter", "TEXT", KST_OPTION_STRING, &options.filter,
          "test: only cases whose \"SUITE: CASE\" contains it"},
         {0, "junit", "FILE", KST_OPTION_STRING, &options.junit, "test: write JUnit XML too"},
+        {0, "load", "FILE|DIR", KST_OPTION_LIST, &options.load,
+         "run: manifests of the application (default: one that fits is made up)"},
+        {0, "images", "FILE", KST_OPTION_STRING, &options.images,
+         "run: which programs of this machine stand for which images"},
+        {'p', "param", "NAME=VALUE", KST_OPTION_LIST, &options.params,
+         "run: a parameter of the blueprint"},
+        {0, "trace", NULL, KST_OPTION_FLAG, &options.trace,
+         "run: tell every request, command and answer"},
         {0, NULL, NULL, KST_OPTION_FLAG, NULL, NULL},
     };
     cmd->only_errors = true; /* a test's failures are its matter */
     int rc = kst_cmd_parse(cmd, table, err);
-    if (rc > 0)
-        return 0;
-    return rc < 0 ? rc : dispatch(cmd, table, &options, err);
+    if (rc == 0)
+        rc = dispatch(cmd, table, &options, err);
+    kst_list_release(&options.load);
+    kst_list_release(&options.params);
+    return rc < 0 ? rc : 0;
 }

@@ -14,7 +14,10 @@ struct kst_blueprint_options {
     const char *source, *ref, *path, *directory, *credentials; /* list, show */
     const char *kind, *image;                                  /* new */
     const char *junit, *filter;                                /* test */
-    bool strict;                                               /* lint */
+    struct kst_list load, params;                              /* run */
+    const char *images;
+    bool trace;
+    bool strict; /* lint */
 };
 
 /* Each gets what follows its own name on the command line. */
@@ -22,6 +25,8 @@ int kst_blueprint_new(struct kst_cmd *cmd, const struct kst_blueprint_options *o
                       struct kst_err **err);
 int kst_blueprint_lint(struct kst_cmd *cmd, const struct kst_blueprint_options *options,
                        char **args, struct kst_err **err);
+int kst_blueprint_run(struct kst_cmd *cmd, const struct kst_blueprint_options *options, char **args,
+                      struct kst_err **err);
 int kst_blueprint_test(struct kst_cmd *cmd, const struct kst_blueprint_options *options,
                        char **args, struct kst_err **err);
 
@@ -51,5 +56,8 @@ void kst_own_files_release(struct kst_own_files *self);
 int kst_own_file_read(void *file, const char *name, struct kst_buf *text, struct kst_err **err);
 /* A message that begins with the file's short name, with the path instead; the caller frees it. */
 char *kst_own_file_place(const struct kst_own_file *self, const char *message);
+/* Makes the folder `to`, and in it a copy of the file's folder, as far as a run reads it (.lua):
+ * what a run takes for its source. KST_E_IO, KST_E_LIMIT. */
+int kst_own_folder_copy(const struct kst_own_file *self, const char *to, struct kst_err **err);
 
 #endif

@@ -2,6 +2,7 @@
 /* Finding and reading the files of an author's own folders. */
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +13,7 @@
 #include "cmd/blueprint.h"
 #include "git/source.h"
 
-enum { MAX_FILES = 1000, MAX_DEPTH = 6 };
+enum { MAX_FILES = 1000, MAX_DEPTH = 6, FILE_BYTES = 1024 * 1024 };
 
 struct search {
     const char *base;
@@ -165,4 +166,57 @@ char *kst_own_file_place(const struct kst_own_file *self, const char *message)
     if (strncmp(message, self->name, len) != 0)
         return kst_strdup(message);
     return kst_asprintf("%s%s", self->folder, message + len);
+}
+
+/* ---- a copy ---- */
+
+static int copy_file(const struct kst_own_file *self, const char *name, const char *to,
+                     struct kst_err **err)
+{
+    kst_auto_buf text = KST_BUF_INIT(FILE_BYTES);
+    int rc = kst_own_file_read((void *)self, name, &text, err);
+    if (rc < 0)
+        return rc;
+    FILE *file = fopen(to, "we");
+    bool written = file && fwrite(text.data, 1, text.len, file) == text.len;
+    if (file && fclose(file) != 0)
+        written = false;
+    return written ? 0 : kst_err_set(err, KST_E_IO, "%s: %s", to, strerror(errno));
+}
+
+static int copy_folder(const struct kst_own_file *self, const char *from, const char *name,
+                       const char *to, int depth, struct kst_err **err)
+{
+    struct dirent **entries = NULL;
+    if (mkdir(to, 0700) != 0)
+        return kst_err_set(err, KST_E_IO, "folder %s: %s", to, strerror(errno));
+    int count = scandir(from, &entries, visible, alphasort), rc = 0;
+    for (int i = 0; i < count; i++) {
+        const char *own = entries[i]->d_name;
+        struct stat stat_;
+        size_t len = strlen(own);
+        kst_auto_free char *path = kst_asprintf("%s/%s", from, own);
+        kst_auto_free char *own_name = kst_asprintf("%s/%s", name, own);
+        kst_auto_free char *copy = kst_asprintf("%s/%s", to, own);
+        bool is_lua = len > 4 && strcmp(own + len - 4, ".lua") == 0;
+        if (rc == 0 && depth < MAX_DEPTH && lstat(path, &stat_) == 0 && S_ISDIR(stat_.st_mode))
+            rc = copy_folder(self, path, own_name, copy, depth + 1, err);
+        else if (rc == 0 && is_lua)
+            rc = copy_file(self, own_name, copy, err);
+        free(entries[i]);
+    }
+    free(entries);
+    return rc;
+}
+
+int kst_own_folder_copy(const struct kst_own_file *self, const char *to, struct kst_err **err)
+{
+    if (mkdir(to, 0700) != 0)
+        return kst_err_set(err, KST_E_IO, "folder %s: %s", to, strerror(errno));
+    size_t len = strlen(self->folder);
+    kst_auto_free char *from = len > 1 ? kst_strndup(self->folder, len - 1)
+                                       : kst_strdup(len ? "/" : ".");
+    kst_auto_free char *name = kst_strndup(self->name, strcspn(self->name, "/"));
+    kst_auto_free char *copy = kst_asprintf("%s/%s", to, name);
+    return copy_folder(self, from, name, copy, 0, err);
 }

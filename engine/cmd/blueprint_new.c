@@ -181,9 +181,10 @@ static void tell(const char *folder, const char *shown_dir, const char *luarc)
     printf("\nNext, after each change:\n\n"
            "  kassette blueprint lint %s\n"
            "  kassette blueprint test %s\n"
+           "  kassette blueprint run %s --trace\n"
            "\nand on a real application, without changing anything:\n\n"
            "  kassette backup NAMESPACE --blueprints %s --dry-run\n",
-           folder, folder, shown_dir);
+           folder, folder, folder, shown_dir);
 }
 
 int kst_blueprint_new(struct kst_cmd *cmd, const struct kst_blueprint_options *options, char **args,

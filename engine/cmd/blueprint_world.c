@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/blueprint_world.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "app/backup.h"
 #include "base/buf.h"
@@ -28,7 +25,7 @@
 #include "sandbox/script.h"
 #include "sandbox/store.h"
 
-enum { FILE_BYTES = 1024 * 1024, SETTLE_MS = 10000, DRAIN_MS = 2000 };
+enum { SETTLE_MS = 10000, DRAIN_MS = 2000 };
 
 static const char home[] = "kassette";
 
@@ -77,6 +74,8 @@ static void on_note(void *arg, const struct kst_run *run, enum kst_note kind, co
         [KST_NOTE_CUT] = "cut",     [KST_NOTE_THAWED] = "thawed",  [KST_NOTE_READY] = "ready",
         [KST_NOTE_LOG] = "log",     [KST_NOTE_WARNING] = "warning"};
     struct kst_world *self = arg;
+    if (kind == KST_NOTE_COMMAND)
+        return; /* the test has answered it itself */
     struct kst_json *row = kst_json_make("{'type':%s}", types[kind]);
     kst_json_set_str(row, "text", text);
     if (kind == KST_NOTE_HOOK)
@@ -236,60 +235,13 @@ static int native_start(void *ctx, const struct kst_json *args, struct kst_json 
 
 /* ---- runs ---- */
 
-/* The blueprint's folder alone, as a run reads it: beside it may be others that are not asked. */
-static int copy_file(struct kst_world *self, const char *folder, const char *name,
-                     struct kst_err **err)
-{
-    kst_auto_buf text = KST_BUF_INIT(FILE_BYTES);
-    kst_auto_free char *from = kst_asprintf("%s/%s", folder, name);
-    kst_auto_free char *to = kst_asprintf("%s/%s/%s", self->blueprints, folder, name);
-    int rc = kst_own_file_read(self->file, from, &text, err);
-    FILE *file = rc == 0 ? fopen(to, "we") : NULL;
-    if (rc < 0)
-        return rc;
-    bool written = file && fwrite(text.data, 1, text.len, file) == text.len;
-    if (file && fclose(file) != 0)
-        written = false;
-    return written ? 0 : kst_err_set(err, KST_E_IO, "%s: %s", to, strerror(errno));
-}
-
-/* Its files, and those of its modules' folders. */
-static int copy_folder(struct kst_world *self, const char *path, const char *name,
-                       struct kst_err **err)
-{
-    struct dirent **entries = NULL;
-    kst_auto_free char *to = kst_asprintf("%s/%s", self->blueprints, name);
-    if (mkdir(to, 0700) != 0)
-        return kst_err_set(err, KST_E_IO, "%s: %s", to, strerror(errno));
-    int count = scandir(*path ? path : ".", &entries, NULL, alphasort), rc = 0;
-    for (int i = 0; i < count; i++) {
-        const char *own = entries[i]->d_name;
-        struct stat stat_;
-        size_t len = strlen(own);
-        kst_auto_free char *full = kst_asprintf("%s%s%s", path, *path ? "/" : "", own);
-        kst_auto_free char *below = kst_asprintf("%s/%s", name, own);
-        bool is_lua = len > 4 && strcmp(own + len - 4, ".lua") == 0;
-        if (rc == 0 && *own != '.' && stat(full, &stat_) == 0 && S_ISDIR(stat_.st_mode))
-            rc = copy_folder(self, full, below, err);
-        else if (rc == 0 && *own != '.' && is_lua)
-            rc = copy_file(self, name, own, err);
-        free(entries[i]);
-    }
-    free(entries);
-    return rc;
-}
-
+/* As a run reads it: without others beside it, that are not asked. */
 static int copy_blueprint(struct kst_world *self, struct kst_err **err)
 {
     if (self->blueprints)
         return 0;
     self->blueprints = kst_asprintf("%s/blueprints", kst_sandbox_dir(self->sandbox));
-    if (mkdir(self->blueprints, 0700) != 0)
-        return kst_err_set(err, KST_E_IO, "%s: %s", self->blueprints, strerror(errno));
-    kst_auto_free char *name = kst_strndup(self->file->name, strcspn(self->file->name, "/"));
-    size_t len = strlen(self->file->folder);
-    kst_auto_free char *path = kst_strndup(self->file->folder, len ? len - 1 : 0);
-    return copy_folder(self, path, name, err);
+    return kst_own_folder_copy(self->file, self->blueprints, err);
 }
 
 static struct kst_json *run_object(const struct kst_world *self, const struct kst_json *args)

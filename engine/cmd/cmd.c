@@ -26,7 +26,8 @@ const struct kst_command kst_commands[] = {
     {"get", "get [runs] [NAME...]", "list Runs", NULL, kst_cmd_get},
     {"describe", "describe NAME", "tell what happened in a Run", NULL, kst_cmd_describe},
     {"logs", "logs NAME", "show the log of a Run's Job", NULL, kst_cmd_logs},
-    {"blueprint", "blueprint (list | show NAME | new NAME [DIR] | lint [PATH...] | test [PATH...])",
+    {"blueprint",
+     "blueprint (list | show NAME | new NAME [DIR] | lint [PATH...] | test [PATH...] | run [PATH])",
      "show blueprints and their parameters; help to write them", NULL, kst_cmd_blueprint},
     {"sandbox", "sandbox [-- COMMAND...]",
      "serve a cluster from memory, for trying things out and for tests",
@@ -230,5 +231,21 @@ int kst_cmd_print(const struct kst_cmd *cmd, const struct kst_json *value, struc
     if (rc < 0)
         return kst_buf_check(&text, "the output", err);
     fwrite(text.data, 1, text.len, stdout);
+    return 0;
+}
+
+int kst_cmd_add_params(struct kst_json *spec, const struct kst_list *params, struct kst_err **err)
+{
+    if (!params->count)
+        return 0;
+    struct kst_json *all = kst_json_ensure_object(spec, "params");
+    for (size_t i = 0; i < params->count; i++) {
+        const char *text = params->items[i], *equals = strchr(text, '=');
+        if (!equals || equals == text)
+            return kst_err_set(err, KST_E_USAGE, "option --param: expected NAME=VALUE, found '%s'",
+                               text);
+        kst_auto_free char *key = kst_strndup(text, (size_t)(equals - text));
+        kst_json_set_str(all, key, equals + 1);
+    }
     return 0;
 }

@@ -64,6 +64,8 @@ int kst_cmd_explain(int rc, struct kst_err **err);
 char *kst_cmd_cache_dir(void);
 /* Prints a value as -o asks (JSON or YAML). */
 int kst_cmd_print(const struct kst_cmd *cmd, const struct kst_json *value, struct kst_err **err);
+/* Adds --param NAME=VALUE to spec.params of a Run. KST_E_USAGE. */
+int kst_cmd_add_params(struct kst_json *spec, const struct kst_list *params, struct kst_err **err);
 /* The program's commands, ended by a NULL name. */
 extern const struct kst_command kst_commands[];
 void kst_cmd_help(const struct kst_cmd *cmd, const struct kst_command *command,

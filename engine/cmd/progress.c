@@ -88,6 +88,8 @@ static void on_note(void *arg, const struct kst_run *run, enum kst_note note, co
     case KST_NOTE_WARNING:
         say(self, run, "\033[33m", "  warning: %s", text);
         break;
+    case KST_NOTE_COMMAND:
+        break; /* traces alone tell them */
     }
 }
 

@@ -8,10 +8,16 @@
 #include "base/mem.h"
 #include "cmd/cmd.h"
 #include "cmd/progress.h"
+#include "cmd/trace.h"
 #include "kube/client.h"
 #include "loop/fiber.h"
 
 enum { DEFAULT_PARALLEL = 16, MAX_PARALLEL = 1000 };
+
+struct wishes {
+    bool wait, trace;
+    long long parallel;
+};
 
 struct one {
     struct kst_run_options options;
@@ -23,7 +29,7 @@ static int execute(void *arg, struct kst_err **err)
     return kst_run_execute(&one->options, err);
 }
 
-static int run_all(struct kst_cmd *cmd, struct kst_kube *kube, bool wait, unsigned parallel,
+static int run_all(struct kst_cmd *cmd, struct kst_kube *kube, const struct wishes *wishes,
                    struct kst_err **err)
 {
     size_t count = 0;
@@ -35,9 +41,13 @@ static int run_all(struct kst_cmd *cmd, struct kst_kube *kube, bool wait, unsign
         .with_names = count > 1,
         .quiet = cmd->output == KST_OUTPUT_JSON || cmd->output == KST_OUTPUT_NAME,
     };
-    struct kst_run_observer observer = kst_progress_observer(&progress);
+    struct kst_trace trace;
+    struct kst_run_observer observer = wishes->trace ? kst_trace_observer(&trace)
+                                                     : kst_progress_observer(&progress);
+    if (wishes->trace)
+        kst_trace_begin(&trace, kube);
     struct kst_group *group = kst_group_new(cmd->loop, false);
-    kst_group_limit(group, parallel);
+    kst_group_limit(group, (unsigned)wishes->parallel);
     for (size_t i = 0; i < count; i++) {
         all[i].options = (struct kst_run_options){
             .kube = kube,
@@ -46,25 +56,27 @@ static int run_all(struct kst_cmd *cmd, struct kst_kube *kube, bool wait, unsign
             .cache_dir = cache_dir,
             .actions = kst_actions,
             .observer = observer,
-            .wait_for_owner = wait,
+            .wait_for_owner = wishes->wait,
         };
         kst_group_spawn(group, cmd->args[i], execute, &all[i]);
     }
     int rc = kst_group_wait(group, err);
     kst_group_free(group);
+    kst_kube_set_trace(kube, NULL, NULL);
     return rc;
 }
 
 int kst_cmd_run(struct kst_cmd *cmd, struct kst_err **err)
 {
-    bool wait = false;
+    struct wishes wishes = {.parallel = DEFAULT_PARALLEL};
     const char *parallel = NULL;
-    long long limit = DEFAULT_PARALLEL;
     const struct kst_option table[] = {
-        {0, "wait-for-owner", NULL, KST_OPTION_FLAG, &wait,
+        {0, "wait-for-owner", NULL, KST_OPTION_FLAG, &wishes.wait,
          "where another engine executes the Run, wait until it gives it up"},
         {0, "parallel", "N", KST_OPTION_STRING, &parallel,
          "how many Runs are executed at once (default 16)"},
+        {0, "trace", NULL, KST_OPTION_FLAG, &wishes.trace,
+         "tell every request, command and answer (they may hold secrets)"},
         {0, NULL, NULL, KST_OPTION_FLAG, NULL, NULL},
     };
     struct kst_kube *kube = NULL;
@@ -77,8 +89,9 @@ int kst_cmd_run(struct kst_cmd *cmd, struct kst_err **err)
     if (rc == 0)
         rc = kst_cmd_kube(cmd, &kube, err);
     if (rc == 0 && parallel &&
-        (!kst_parse_int(parallel, &limit) || limit < 1 || limit > MAX_PARALLEL))
+        (!kst_parse_int(parallel, &wishes.parallel) || wishes.parallel < 1 ||
+         wishes.parallel > MAX_PARALLEL))
         rc = kst_err_set(err, KST_E_USAGE, "option --parallel: expected 1 to %d, found '%s'",
                          MAX_PARALLEL, parallel);
-    return rc < 0 ? rc : run_all(cmd, kube, wait, (unsigned)limit, err);
+    return rc < 0 ? rc : run_all(cmd, kube, &wishes, err);
 }

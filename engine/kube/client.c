@@ -32,6 +32,8 @@ struct kst_kube *kst_kube_fork(struct kst_kube *self)
     struct kst_kube *fork = kst_kube_new(self->loop, self->config);
     fork->root = self->root;
     fork->patience_ms = self->patience_ms;
+    fork->trace = self->trace;
+    fork->trace_arg = self->trace_arg;
     fork->root->forks++;
     return fork;
 }

@@ -56,7 +56,7 @@ void kst_kube_set_agent(struct kst_kube *self, const char *agent);
 void kst_kube_set_guard(struct kst_kube *self, int (*guard)(void *arg, struct kst_err **err),
                         void *arg);
 /* A second client of the same configuration, connections and discovery cache, with its own guard
- * and trace: one a run. It is freed before the first. */
+ * and trace (at first that of the given one): one a run. It is freed before the first. */
 struct kst_kube *kst_kube_fork(struct kst_kube *self);
 
 /* One exchange below the typed verbs. `path` begins with "/" and may hold a query. */

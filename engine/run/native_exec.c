@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -56,6 +57,26 @@ static int failed(const struct command *command, const char *ns, int exit_code,
     return KST_E_FAILED;
 }
 
+static void tell_start(const struct command *command)
+{
+    kst_auto_json struct kst_json *detail = kst_json_make("{'pod':%s,'command':%J}", command->pod,
+                                                          kst_json_get(command->args, "command"));
+    kst_run_note(command->run, KST_NOTE_COMMAND, "exec", detail);
+}
+
+static void tell_end(const struct command *command, int64_t started_us, int rc, int exit_code,
+                     const struct kst_buf *output, const struct kst_err *error)
+{
+    kst_auto_json struct kst_json *detail = kst_json_make(
+        "{'pod':%s,'durationMs':%L}", command->pod, (kst_now_us() - started_us) / 1000);
+    if (rc < 0)
+        kst_json_set_str(detail, "error", kst_err_message(error));
+    else
+        kst_json_set_int(detail, "code", exit_code);
+    kst_json_set(detail, "stdout", kst_json_from_strn(output->data, output->len));
+    kst_run_note(command->run, KST_NOTE_COMMAND, "end", detail);
+}
+
 static int execute(const struct command *command, const char *ns, const char *const *argv,
                    struct kst_json **result, struct kst_err **err)
 {
@@ -74,8 +95,11 @@ static int execute(const struct command *command, const char *ns, const char *co
     };
     kst_auto_buf output = KST_BUF_INIT((size_t)cap), errors = KST_BUF_INIT((size_t)cap);
     int exit_code = 0;
+    int64_t started_us = kst_now_us();
+    tell_start(command);
     int rc = kst_exec_run(command->run->kube, &request, input, input ? strlen(input) : 0, &output,
                           &errors, &exit_code, err);
+    tell_end(command, started_us, rc, exit_code, &output, err ? *err : NULL);
     if (rc == KST_E_LIMIT)
         kst_err_hint(err, "allow more with max_output (bytes), or let the command say less");
     if (rc < 0)

@@ -71,6 +71,10 @@ enum kst_note {
     KST_NOTE_READY,  /* as CUT */
     KST_NOTE_LOG,    /* a blueprint's run:log */
     KST_NOTE_WARNING,
+    /* Commands in Pods, for traces; text: "exec" and "open" {pod, command}, "end" of an exec {pod,
+     * code, stdout, durationMs, or error}, "send" and "read" of a session {pod, session, data},
+     * "close" {pod, session}. What they hold may be secret. */
+    KST_NOTE_COMMAND,
 };
 struct kst_run_observer {
     void (*note)(void *arg, const struct kst_run *run, enum kst_note note, const char *text,

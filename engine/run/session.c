@@ -23,6 +23,7 @@ enum {
 };
 
 struct session {
+    const struct kst_run *run;
     struct session *next;
     int64_t id;
     char *pod;
@@ -98,6 +99,18 @@ static int find(struct kst_run *run, const struct kst_json *args, struct session
     return KST_E_CLOSED;
 }
 
+static void tell(const struct session *session, const char *what, const char *data, size_t len)
+{
+    const struct kst_run *run = session->run;
+    if (!run->observer.note)
+        return;
+    kst_auto_json struct kst_json *detail = kst_json_make("{'pod':%s,'session':%L}", session->pod,
+                                                          session->id);
+    if (data)
+        kst_json_set(detail, "data", kst_json_from_strn(data, len));
+    kst_run_note(run, KST_NOTE_COMMAND, what, detail);
+}
+
 /* The end of a session that nobody asked for: says what its client said last. */
 static int ended(struct session *session, struct kst_err **err)
 {
@@ -148,8 +161,12 @@ static int native_open(void *ctx, const struct kst_json *args, struct kst_json *
     session->pod = kst_strdup(pod);
     session->exec = exec;
     kst_buf_init(&session->errors, TAIL_BYTES);
+    session->run = run;
     session->next = run->sessions->first;
     run->sessions->first = session;
+    kst_auto_json struct kst_json *detail = kst_json_make(
+        "{'pod':%s,'session':%L,'command':%J}", pod, session->id, kst_json_get(args, "command"));
+    kst_run_note(run, KST_NOTE_COMMAND, "open", detail);
     *result = kst_json_make("{'id':%L}", session->id);
     return 0;
 }
@@ -162,6 +179,7 @@ static int native_send(void *ctx, const struct kst_json *args, struct kst_json *
     if (rc < 0)
         return rc;
     const char *data = kst_json_path_str(args, "data");
+    tell(session, "send", data ? data : "", data ? strlen(data) : 0);
     rc = kst_exec_write(session->exec, data ? data : "", data ? strlen(data) : 0,
                         kst_deadline_in_ms(SEND_TIMEOUT_MS), err);
     return rc == KST_E_CLOSED ? (kst_err_clear(err), ended(session, err)) : rc;
@@ -217,6 +235,7 @@ static int native_read(void *ctx, const struct kst_json *args, struct kst_json *
             keep_errors(session, &data);
             continue;
         }
+        tell(session, "read", data.data, data.len);
         *result = kst_json_object();
         kst_json_set(*result, "data", kst_json_from_strn(data.data, data.len));
         return 0;
@@ -227,8 +246,10 @@ static int native_close(void *ctx, const struct kst_json *args, struct kst_json 
                         struct kst_err **err)
 {
     struct session *session = NULL;
-    if (find(ctx, args, &session, NULL) == 0)
+    if (find(ctx, args, &session, NULL) == 0) {
+        tell(session, "close", NULL, 0);
         close_session(session);
+    }
     return 0;
 }
 

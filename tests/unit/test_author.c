@@ -37,8 +37,8 @@ static int run_job(void *arg, struct kst_err **err)
     return rc < 0 ? kst_err_move(err, &error) : rc;
 }
 
-/* `kassette blueprint WORDS`, whose output goes to /dev/null. */
-static int blueprint(const char *words, char **message)
+/* `kassette blueprint WORDS`, whose output goes to a file. */
+static int blueprint_to(const char *words, const char *output, char **message)
 {
     kst_auto_free char *text = kst_asprintf("blueprint %s", words);
     struct job job = {.argc = 0};
@@ -47,15 +47,16 @@ static int blueprint(const char *words, char **message)
     while (job.argc < ARGS - 1 && kst_str_split(&rest, ' ', &word))
         job.argv[job.argc++] = kst_strndup(word.data, word.len);
     fflush(stdout);
-    int saved = dup(STDOUT_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    dup2(null, STDOUT_FILENO);
+    int saved = dup(STDOUT_FILENO),
+        file = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    dup2(file, STDOUT_FILENO);
     assert_int_equal(kst_loop_new(&loop, NULL), 0);
     int rc = kst_loop_run(loop, "author", run_job, &job, NULL);
     kst_loop_free(loop);
     fflush(stdout);
     dup2(saved, STDOUT_FILENO);
     close(saved);
-    close(null);
+    close(file);
     for (int i = 0; i < job.argc; i++)
         free(job.argv[i]);
     if (message)
@@ -63,6 +64,11 @@ static int blueprint(const char *words, char **message)
     else
         free(job.message);
     return rc;
+}
+
+static int blueprint(const char *words, char **message)
+{
+    return blueprint_to(words, "/dev/null", message);
 }
 
 static int enter_folder(void **state)
@@ -122,6 +128,42 @@ static void test_mistakes_are_found(void **state)
     assert_int_equal(blueprint("lint --strict", NULL), KST_E_FAILED);
 }
 
+/* What a run prints, with the times and requests left out: one line each. */
+static void test_run_traces(void **state)
+{
+    static const char *const expected[] = {
+        "== Capture\n",
+        "== PreHook\n",
+        "=> open thing-0: sh\n",
+        "=> thing-0: sync\n",
+        "<= thing-0: (nothing)  ",
+        "-- pre_hook of StatefulSet/thing is done  ",
+        "-- the application is frozen\n",
+        "== Snapshot\n",
+        "-> POST   /apis/snapshot.storage.k8s.io/v1/namespaces/try/volumesnapshots  201  ",
+        "-- volume data-thing-0 is cut\n",
+        "== PostHook\n",
+        "=> thing-0: echo thawed\n",
+        "<= thing-0: thawed  ",
+        "=> close thing-0\n",
+        "-- the application runs on  frozen for ",
+        "== Succeeded\n",
+    };
+    kst_auto_buf output = KST_BUF_INIT(FILE_BYTES);
+    assert_int_equal(blueprint("new thing", NULL), 0);
+    assert_int_equal(blueprint_to("run thing --trace", "output", NULL), 0);
+    assert_int_equal(kst_buf_read_file(&output, "output", NULL), 0);
+    const char *at = output.data;
+    for (size_t i = 0; i < KST_ARRAY_LEN(expected); i++) {
+        const char *found = strstr(at, expected[i]);
+        if (!found)
+            fail_msg("no \"%s\" in or behind:\n%s", expected[i], at);
+        at = found;
+    }
+    assert_int_equal(blueprint("run thing --param timeout=soon", NULL), KST_E_USAGE);
+    assert_int_equal(blueprint("run thing --load nowhere.yaml", NULL), KST_E_NOT_FOUND);
+}
+
 static void test_new_refuses(void **state)
 {
     static const struct {
@@ -157,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_new_blueprint_works, enter_folder, leave_folder),
         cmocka_unit_test_setup_teardown(test_mistakes_are_found, enter_folder, leave_folder),
+        cmocka_unit_test_setup_teardown(test_run_traces, enter_folder, leave_folder),
         cmocka_unit_test_setup_teardown(test_new_refuses, enter_folder, leave_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
