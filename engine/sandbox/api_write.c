@@ -87,22 +87,6 @@ static struct kst_json *check_namespace(struct kst_api *self, const struct kst_a
 
 /* ---- what is the same for all writes ---- */
 
-/* What a validation says of parts that an object of any kind has. */
-static void check_new_finalizers(const struct kst_json *live, const struct kst_json *object,
-                                 struct kst_json *causes)
-{
-    if (!kst_api_is_deleting(live))
-        return;
-    const struct kst_json *old = kst_json_path(live, "metadata.finalizers");
-    const struct kst_json *list = kst_json_path(object, "metadata.finalizers");
-    for (const struct kst_json *f = kst_json_first(list); f; f = kst_json_next(f))
-        if (kst_json_str(f) && !kst_api_list_has(old, kst_json_str(f)))
-            kst_cause_add(causes, "FieldValueForbidden", "metadata.finalizers",
-                          "Forbidden: no new finalizers can be added if the object is being "
-                          "deleted, found new finalizers []string{\"%s\"}",
-                          kst_json_str(f));
-}
-
 static void complete(const struct kst_resource *resource, struct kst_json *object)
 {
     if (is_custom(resource)) {
@@ -120,13 +104,7 @@ static struct kst_json *validate(const struct kst_api_call *call, const struct k
     if (wrong)
         return wrong;
     kst_auto_json struct kst_json *causes = kst_json_array();
-    if (live)
-        check_new_finalizers(live, object, causes);
     kst_builtin_validate_meta(resource->group, resource->kind, object, live, causes);
-    /* An update's metadata is looked at for all kinds, and again for its own. */
-    size_t twice = live && !is_custom(resource) ? kst_json_len(causes) : 0;
-    for (size_t i = 0; i < twice; i++)
-        kst_json_push(causes, kst_json_dup(kst_json_at(causes, i)));
     if (!is_custom(resource))
         kst_builtin_validate(resource->group, resource->kind, object, live, causes);
     else
@@ -271,14 +249,17 @@ static void manage(const struct kst_api_call *call, const struct kst_json *live,
     kst_managed_update(&write, live, object);
 }
 
-/* The first status of a Pod is the server's, not the creator's. */
-static void manage_new(const struct kst_api_call *call, struct kst_json *object, bool has_status)
+/* Of a Pod's first status the creator owns what he `sent` (NULL: none); the server fills it in. */
+static void manage_new(const struct kst_api_call *call, struct kst_json *object,
+                       const struct kst_json *sent)
 {
     bool pod = same(kst_bucket_name(call->resource->bucket), "/pods");
-    struct kst_json *status = pod && !has_status ? kst_json_detach(object, "status") : NULL;
+    struct kst_json *filled = pod ? kst_json_detach(object, "status") : NULL;
+    if (filled && sent)
+        kst_json_set(object, "status", kst_json_dup(sent));
     manage(call, NULL, object);
-    if (status)
-        kst_json_set(object, "status", status);
+    if (filled)
+        kst_json_set(object, "status", filled);
 }
 
 /* ---- create ---- */
@@ -327,11 +308,11 @@ static struct kst_json *prepare_create(struct kst_api *self, const struct kst_ap
     set_system_fields(object);
     if (is_custom(call->resource) && (call->resource->flags & KST_RES_STATUS))
         kst_json_remove(object, "status");
-    bool has_status = kst_json_get(object, "status");
+    kst_auto_json struct kst_json *sent = kst_json_dup(kst_json_get(object, "status"));
     complete(call->resource, object);
     /* What admission adds belongs to nobody, as on the server. */
     if (!applied)
-        manage_new(call, object, has_status);
+        manage_new(call, object, sent);
     status = kst_admit_create(self, call, object);
     if (!status)
         status = validate(call, NULL, object);

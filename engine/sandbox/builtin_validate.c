@@ -20,6 +20,7 @@ static const struct {
     {"", "Service", kst_validate_service},
     {"", "Endpoints", kst_validate_endpoints},
     {"", "ConfigMap", kst_validate_configmap},
+    {"", "Event", kst_validate_event},
     {"", "Secret", kst_validate_secret},
     {"", "Namespace", kst_validate_namespace},
     {"", "PersistentVolumeClaim", kst_validate_claim},

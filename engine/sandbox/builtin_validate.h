@@ -46,6 +46,6 @@ kst_validate_fn kst_validate_claim, kst_validate_volume, kst_validate_storage_cl
 /* builtin_validate_config.c */
 kst_validate_fn kst_validate_configmap, kst_validate_secret, kst_validate_role,
     kst_validate_binding, kst_validate_quota, kst_validate_limits, kst_validate_lease,
-    kst_validate_priority_class, kst_validate_namespace;
+    kst_validate_priority_class, kst_validate_namespace, kst_validate_event;
 
 #endif

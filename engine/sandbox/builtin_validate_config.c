@@ -332,6 +332,28 @@ void kst_validate_lease(const struct kst_place *top, const struct kst_json *obje
                             "must to greater or equal than 0");
 }
 
+/* An Event lies where the object is that it is about; those about the cluster's lie in default.
+ * With an eventTime it is one of the newer kind, which says who reports and why. */
+void kst_validate_event(const struct kst_place *top, const struct kst_json *object,
+                        const struct kst_json *old)
+{
+    static const char *const needed[] = {"reportingController", "reportingInstance", "action",
+                                         "reason"};
+    const char *ns = kst_read_text(kst_json_get(object, "metadata"), "namespace");
+    const char *about = kst_read_text(kst_json_get(object, "involvedObject"), "namespace");
+    bool newer = kst_has(object, "eventTime");
+    bool cluster = kst_is_one_of(ns, newer ? "default kube-system" : "default");
+    struct kst_place place = kst_place_field(top, "involvedObject");
+    if (*about ? !newer && strcmp(ns, about) != 0 : !cluster)
+        kst_say_invalid_text(&place, "namespace", about, "does not match event.namespace");
+    for (size_t i = 0; newer && i < KST_ARRAY_LEN(needed); i++) {
+        /* The first is called reportingComponent in JSON. */
+        const char *key = i == 0 ? "reportingComponent" : needed[i];
+        if (!*kst_read_text(object, key))
+            kst_say_required(top, needed[i], "");
+    }
+}
+
 void kst_validate_priority_class(const struct kst_place *top, const struct kst_json *object,
                                  const struct kst_json *old)
 {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "sandbox/decode_internal.h"
@@ -270,6 +271,22 @@ static bool decode_map(struct kst_go_type type, struct kst_json *map)
     return true;
 }
 
+/* Times are kept in UTC, to the second or to six digits, however they were sent. */
+static void set_canonical(struct kst_json *object, const struct kst_json *value, bool micro)
+{
+    char text[KST_TIME_TEXT];
+    int64_t when_us = 0;
+    if (!kst_json_str(value) || !kst_time_parse_us(kst_json_str(value), &when_us))
+        return;
+    if (micro)
+        kst_time_format_micro(when_us, text);
+    else
+        kst_time_format((when_us - (when_us % 1000000 + 1000000) % 1000000) / 1000, text);
+    kst_auto_free char *key = kst_strdup(kst_json_key(value));
+    if (strcmp(text, kst_json_str(value)) != 0)
+        kst_json_set_str(object, key, text);
+}
+
 bool kst_decode(const struct kst_go_struct *type, struct kst_json *object)
 {
     if (kst_json_type(object) != KST_JSON_OBJECT)
@@ -283,6 +300,10 @@ bool kst_decode(const struct kst_go_struct *type, struct kst_json *object)
             kst_json_remove(object, key);
         } else if (!decode(field.type, (struct kst_json *)e)) {
             return false;
+        } else {
+            enum kst_go_kind kind = kst_go_kind(field.type);
+            if (kind == KST_GO_TIME || kind == KST_GO_MICRO)
+                set_canonical(object, e, kind == KST_GO_MICRO);
         }
     }
     return true;

@@ -17,8 +17,8 @@ struct kst_json;
 /* The Go type of a kind; NULL for one that is not built in. */
 const struct kst_go_struct *kst_decode_type(const char *group, const char *version,
                                             const char *kind);
-/* Removes every field that the type does not have. False where a value is not of its field's type:
- * the object is then half done. Nulls are of every type and stay. */
+/* Removes every field that the type does not have, and makes times canonical. False where a value
+ * is not of its field's type: the object is then half done. Nulls are of every type and stay. */
 bool kst_decode(const struct kst_go_struct *type, struct kst_json *object);
 /* Appends why a JSON text, one that kst_decode() has refused, cannot be decoded: the words of the
  * server's JSON reader, which quote the text around the place. */
