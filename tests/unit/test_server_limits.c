@@ -31,8 +31,9 @@
 
 enum { MIB = 1024 * 1024, ANSWER_BYTES = 128 * MIB, WAIT_MS = 30000 };
 
-#define MAPS     "/api/v1/namespaces/default/configmaps"
-#define ACCOUNTS "/api/v1/namespaces/default/serviceaccounts"
+#define MAPS      "/api/v1/namespaces/default/configmaps"
+#define TEMPLATES "/api/v1/namespaces/default/podtemplates"
+#define ACCOUNTS  "/api/v1/namespaces/default/serviceaccounts"
 
 struct cluster {
     struct kst_api *api;
@@ -99,25 +100,41 @@ static char *map_text(const char *name, size_t bytes)
                         name, value);
 }
 
+/* A PodTemplate with a variable of so many bytes: nothing but the server's own cap is in its way.
+ */
+static char *template_text(const char *name, size_t bytes)
+{
+    kst_auto_free char *value = kst_malloc(bytes + 1);
+    memset(value, 'x', bytes);
+    value[bytes] = '\0';
+    return kst_asprintf("{\"apiVersion\":\"v1\",\"kind\":\"PodTemplate\",\"metadata\":{\"name\":"
+                        "\"%s\"},\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":"
+                        "\"i\",\"env\":[{\"name\":\"K\",\"value\":\"%s\"}]}]}}}",
+                        name, value);
+}
+
 /* ---- Sizes ---- */
 
 static void send_sizes(struct cluster *self)
 {
     static const struct {
+        bool map;
         size_t bytes;
         long code;
         const char *said;
     } rows[] = {
-        {1000, 201, "ConfigMap"},
-        {1600000, 500, "etcdserver: request is too large"},
-        {3 * MIB, 413, "limit is 3145728"},
-        {20 * MIB, 413, "limit is 3145728"},
+        {true, 1000, 201, "ConfigMap"},
+        {true, 1600000, 422, "must have at most 1048576 bytes"},
+        {false, 1600000, 500, "etcdserver: request is too large"},
+        {true, 3 * MIB, 413, "limit is 3145728"},
+        {true, 20 * MIB, 413, "limit is 3145728"},
     };
     kst_auto_buf out = KST_BUF_INIT(ANSWER_BYTES);
     for (size_t i = 0; i < KST_ARRAY_LEN(rows); i++) {
         kst_auto_free char *name = kst_asprintf("map-%zu", i);
-        kst_auto_free char *text = map_text(name, rows[i].bytes);
-        long code = ask(self, "POST", MAPS, text, strlen(text), &out);
+        kst_auto_free char *text = rows[i].map ? map_text(name, rows[i].bytes)
+                                               : template_text(name, rows[i].bytes);
+        long code = ask(self, "POST", rows[i].map ? MAPS : TEMPLATES, text, strlen(text), &out);
         if (code != rows[i].code || !strstr(out.data, rows[i].said))
             fail_msg("%zu bytes: %ld: %.300s", rows[i].bytes, code, out.data);
     }
