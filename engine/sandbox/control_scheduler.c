@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The scheduler: a Pod gets a node once its claims are bound and its selector fits. */
+/* The scheduler: a Pod gets a node that fits, once its claims are bound. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
+#include "sandbox/bootstrap.h"
 #include "sandbox/controller.h"
 #include "sandbox/store.h"
 
@@ -33,13 +34,82 @@ static bool choose_node(struct kst_api *api, const struct kst_object *claim, con
     return true;
 }
 
-/* Why the Pod cannot be run yet; "" where a volume of it is being made, NULL where it can. The
- * caller frees it. */
-static char *why_not(struct kst_api *api, const struct kst_object *pod,
-                     const struct kst_object *node)
+static bool tolerates(const struct kst_json *pod, const char *taint)
 {
-    const struct kst_json *wanted = kst_json_path(pod->json, "spec.nodeSelector");
-    const struct kst_json *labels = kst_json_path(node->json, "metadata.labels");
+    const struct kst_json *list = kst_json_path(pod, "spec.tolerations");
+    for (const struct kst_json *t = kst_json_first(list); t; t = kst_json_next(t)) {
+        const char *key = kst_api_text(t, "key"), *effect = kst_api_text(t, "effect");
+        if ((!*key || strcmp(key, taint) == 0) && (!*effect || strcmp(effect, "NoSchedule") == 0) &&
+            strcmp(kst_api_text(t, "operator"), "Exists") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- nodes ---- */
+
+/* One of the terms that a Pod requires: of labels, and of the node's name. */
+static bool term_fits(const struct kst_json *term, const struct kst_object *node)
+{
+    kst_auto_json struct kst_json *named = kst_json_make("{'metadata.name':%s}", node->name);
+    const struct kst_json *expressions = kst_json_get(term, "matchExpressions");
+    const struct kst_json *fields = kst_json_get(term, "matchFields");
+    kst_auto_json struct kst_json *by_label = kst_json_make("{'matchExpressions':%J}", expressions);
+    kst_auto_json struct kst_json *by_name = kst_json_make("{'matchExpressions':%J}", fields);
+    if (kst_json_len(expressions) + kst_json_len(fields) == 0)
+        return false;
+    return (kst_json_len(expressions) == 0 ||
+            kst_control_selects(by_label, kst_json_path(node->json, "metadata.labels"))) &&
+           (kst_json_len(fields) == 0 || kst_control_selects(by_name, named));
+}
+
+int kst_control_node_fits(const struct kst_json *pod_spec, const struct kst_object *node)
+{
+    const struct kst_json *wanted = kst_json_get(pod_spec, "nodeSelector");
+    const struct kst_json *terms = kst_json_path(
+        pod_spec, "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+                  "nodeSelectorTerms");
+    if (wanted && !kst_json_has_all(kst_json_path(node->json, "metadata.labels"), wanted))
+        return 0;
+    for (const struct kst_json *t = kst_json_first(terms); t; t = kst_json_next(t))
+        if (term_fits(t, node))
+            return 1;
+    return !terms;
+}
+
+/* The node for a Pod: the one that runs Pods before any that was only described. NULL with *why,
+ * which the caller frees, where none fits. */
+static const struct kst_object *find_node(const struct kst_object *pod,
+                                          const struct kst_control_list *nodes, char **why)
+{
+    const struct kst_object *found = NULL;
+    size_t apart = 0, closed = 0;
+    for (size_t i = 0; i < nodes->count; i++) {
+        const struct kst_object *node = nodes->objects[i];
+        bool shut = kst_json_path_true(node->json, "spec.unschedulable") &&
+                    !tolerates(pod->json, "node.kubernetes.io/unschedulable");
+        bool fits = kst_control_node_fits(kst_json_get(pod->json, "spec"), node);
+        closed += shut;
+        apart += !shut && !fits;
+        if (!shut && fits && (!found || strcmp(node->name, KST_SANDBOX_NODE) == 0))
+            found = node;
+    }
+    if (found)
+        return found;
+    kst_auto_free char *first = kst_asprintf("%zu node(s) didn't match Pod's node affinity", apart);
+    kst_auto_free char *second = kst_asprintf("%zu node(s) were unschedulable", closed);
+    *why = nodes->count == 0 ? kst_strdup("no nodes available to schedule pods")
+                             : kst_asprintf("0/%zu nodes are available: %s%s%s.", nodes->count,
+                                            apart ? first : "", apart && closed ? ", " : "",
+                                            closed ? second : "");
+    return NULL;
+}
+
+/* Why the Pod's claims keep it from a node; "" where a volume of it is being made, NULL where they
+ * do not. The caller frees it. */
+static char *check_claims(struct kst_api *api, const struct kst_object *pod,
+                          const struct kst_object *node)
+{
     const struct kst_json *volumes = kst_json_path(pod->json, "spec.volumes");
     for (const struct kst_json *v = kst_json_first(volumes); v; v = kst_json_next(v)) {
         const char *name = kst_json_path_str(v, "persistentVolumeClaim.claimName");
@@ -55,15 +125,15 @@ static char *why_not(struct kst_api *api, const struct kst_object *pod,
             continue;
         if (choose_node(api, claim, node->name))
             return kst_strdup("");
-        return kst_strdup("0/1 nodes are available: 1 pod has unbound immediate "
-                          "PersistentVolumeClaims.");
+        size_t count = kst_bucket_count(kst_store_bucket(kst_api_store(api), "/nodes"));
+        return kst_asprintf("0/%zu nodes are available: %zu pod has unbound immediate "
+                            "PersistentVolumeClaims.",
+                            count, count);
     }
-    if (wanted && !kst_json_has_all(labels, wanted))
-        return kst_strdup("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity.");
-    if (kst_json_path_true(node->json, "spec.unschedulable"))
-        return kst_strdup("0/1 nodes are available: 1 node(s) were unschedulable.");
     return NULL;
 }
+
+/* ---- Pods ---- */
 
 /* The condition PodScheduled, among those that others have set. */
 static void set_condition(struct kst_api *api, const struct kst_object *pod, const char *why)
@@ -107,17 +177,20 @@ static int64_t reconcile(const struct kst_control *control)
 {
     struct kst_control_list nodes = kst_control_list(control->api, "/nodes", NULL);
     struct kst_control_list pods = kst_control_list(control->api, "/pods", NULL);
-    for (size_t i = 0; i < pods.count && nodes.count > 0; i++) {
+    for (size_t i = 0; i < pods.count; i++) {
         const struct kst_object *pod = pods.objects[i];
         const char *scheduler = kst_api_text(pod->json, "spec.schedulerName");
         if (*kst_api_text(pod->json, "spec.nodeName") || kst_api_is_deleting(pod->json) ||
             (*scheduler && strcmp(scheduler, "default-scheduler") != 0))
             continue;
-        kst_auto_free char *why = why_not(control->api, pod, nodes.objects[0]);
+        kst_auto_free char *why = NULL;
+        const struct kst_object *node = find_node(pod, &nodes, &why);
+        if (node)
+            why = check_claims(control->api, pod, node);
         if (why && *why)
             set_condition(control->api, pod, why);
         else if (!why)
-            bind(control->api, pod, nodes.objects[0]->name);
+            bind(control->api, pod, node->name);
     }
     kst_control_list_release(&pods);
     kst_control_list_release(&nodes);

@@ -18,7 +18,7 @@
 #include "sandbox/store.h"
 
 #define SETS     "apps/statefulsets"
-#define REVISION "controller-revision-hash"
+#define REVISION KST_CONTROL_REVISION
 
 enum { MAX_PODS = 1000 };
 
@@ -33,39 +33,6 @@ struct set {
     int64_t wanted, highest; /* ordinals: 0 … wanted - 1; the highest Pod there is, -1 for none */
     bool parallel;
 };
-
-/* ---- revisions ---- */
-
-/* The name of the template's revision; its ControllerRevision is made where it is not there. */
-static char *keep_revision(struct kst_api *api, const struct kst_object *set)
-{
-    const struct kst_json *template = kst_json_path(set->json, "spec.template");
-    kst_auto_free char *hash = kst_control_hash(template, 0);
-    char *name = kst_asprintf("%s-%s", set->name, hash);
-    struct kst_control_list list = kst_control_list(api, "apps/controllerrevisions", set->ns);
-    int64_t latest = 0;
-    bool found = false;
-    for (size_t i = 0; i < list.count; i++) {
-        int64_t number = kst_json_path_int(list.objects[i]->json, "revision", 0);
-        if (!kst_control_owns(set, list.objects[i]))
-            continue;
-        found = found || strcmp(list.objects[i]->name, name) == 0;
-        latest = number > latest ? number : latest;
-    }
-    kst_control_list_release(&list);
-    if (found)
-        return name;
-    kst_auto_json struct kst_json *owner = kst_control_owner("apps/v1", "StatefulSet", set);
-    const struct kst_json *labels = kst_json_path(set->json, "spec.template.metadata.labels");
-    struct kst_json *revision = kst_json_make(
-        "{'apiVersion':'apps/v1','kind':'ControllerRevision','metadata':{'name':%s,'namespace':%s,"
-        "'labels':%J,'ownerReferences':[%J]},'data':{'spec':{'template':%J}},'revision':%L}",
-        name, set->ns, labels, owner, template, latest + 1);
-    kst_json_set_str(kst_json_mut(kst_json_mut(kst_json_mut(revision, "data"), "spec"), "template"),
-                     "$patch", "replace");
-    kst_control_create(api, "apps/controllerrevisions", set->ns, manager, revision);
-    return name;
-}
 
 /* ---- Pods ---- */
 
@@ -293,7 +260,7 @@ static void keep(struct kst_api *api, const struct kst_object *object)
     if (set->wanted > MAX_PODS)
         set->wanted = MAX_PODS;
     set->parallel = strcmp(kst_api_text(set->spec, "podManagementPolicy"), "Parallel") == 0;
-    set->revision = keep_revision(api, object);
+    set->revision = kst_control_revision(api, object, "controller.kubernetes.io/hash");
     find_pods(set);
     tell(set);
     if (grow(set) && shrink(set))

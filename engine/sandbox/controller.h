@@ -92,6 +92,19 @@ const char *kst_control_annotation(const struct kst_object *object, const char *
 int64_t kst_control_time(const char *since, int64_t after_s);
 int64_t kst_control_retry(const char *since);
 
+/* control_scheduler.c: whether a node is among those that a Pod's selector and required affinity
+ * ask for. */
+int kst_control_node_fits(const struct kst_json *pod_spec, const struct kst_object *node);
+
+/* control_revisions.c */
+
+#define KST_CONTROL_REVISION "controller-revision-hash"
+/* The name of the revision of an owner's present template; the caller frees it. Its
+ * ControllerRevision is made where it is not there, and those that nothing uses any more are
+ * forgotten beyond the history's limit. The hash is the end of the name, and the value of a label
+ * of the revision. */
+char *kst_control_revision(struct kst_api *api, const struct kst_object *owner, const char *label);
+
 /* control_owned.c */
 
 /* What an owner controls by its spec.selector, of what `counts` (NULL: all): objects that nobody
