@@ -17,6 +17,7 @@
 #include "sandbox/api_internal.h"
 #include "sandbox/registry.h"
 #include "sandbox/status.h"
+#include "sandbox/store.h"
 
 enum { FILE_BYTES = 64 * 1024 * 1024 };
 
@@ -43,7 +44,6 @@ static void keep_status(struct kst_api *api, struct kst_api_call call, const str
         return;
     struct kst_json *changed = kst_json_dup(made);
     kst_json_set(changed, "status", kst_json_dup(status));
-    kst_json_remove(kst_json_mut(changed, "metadata"), "resourceVersion");
     call.subresource = "status";
     call.name = kst_api_text(made, "metadata.name");
     kst_json_free(kst_api_update(api, &call, changed, NULL, NULL));
@@ -61,6 +61,22 @@ static void note_applied(struct kst_json *object, const char *ns)
     kst_auto_free char *text = kst_json_text(object);
     kst_auto_free char *line = kst_asprintf("%s\n", text);
     kst_json_set_str(annotations, key, line);
+}
+
+/* What is there already, as what comes with the cluster is, gets the manifest's state. `wanted` is
+ * taken. */
+static struct kst_json *put(struct kst_api *api, struct kst_api_call call, struct kst_json *wanted,
+                            struct kst_json **made)
+{
+    const char *name = kst_api_text(wanted, "metadata.name");
+    const struct kst_object *live = kst_bucket_get(call.resource->bucket, call.ns, name);
+    if (!live)
+        return kst_api_create(api, &call, wanted, made);
+    kst_auto_free char *version = kst_asprintf("%lld", (long long)live->version);
+    kst_auto_free char *copy = kst_strdup(name);
+    kst_json_set_str(kst_json_mut(wanted, "metadata"), "resourceVersion", version);
+    call.name = copy;
+    return kst_api_update(api, &call, wanted, NULL, made);
 }
 
 static int load_object(struct kst_api *api, const struct kst_json *object, const char *source,
@@ -94,7 +110,7 @@ static int load_object(struct kst_api *api, const struct kst_json *object, const
     for (size_t i = 0; i < KST_ARRAY_LEN(removed); i++)
         kst_json_remove(kst_json_ensure_object(wanted, "metadata"), removed[i]);
     note_applied(wanted, call.ns);
-    kst_auto_json struct kst_json *status = kst_api_create(api, &call, wanted, &made);
+    kst_auto_json struct kst_json *status = put(api, call, wanted, &made);
     if (status)
         return kst_err_set(err, KST_E_INVALID, "%s: %s/%s: %s", source, kind, name,
                            kst_status_message(status));

@@ -16,8 +16,9 @@ int kst_load_path(struct kst_api *api, const char *path, size_t *count, struct k
 /* What is in a sandbox from its start: Kassette's own resources and namespace, and the snapshot
  * resources and classes of its storage. */
 int kst_load_builtin(struct kst_api *api, struct kst_err **err);
-/* The documents of a parsed file: objects, Lists of them. Namespaces that are named and are not
- * there are made. A status that a manifest holds is kept, so that a test can describe a world. */
+/* The documents of a parsed file: objects, Lists of them; one that is there already gets the state
+ * that the manifest has. Namespaces that are named and are not there are made. A status that a
+ * manifest holds is kept, so that a test can describe a world. */
 int kst_load_documents(struct kst_api *api, const struct kst_json *documents, const char *source,
                        size_t *count, struct kst_err **err);
 
