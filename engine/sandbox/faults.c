@@ -37,8 +37,12 @@ static const char *const names[] = {
     [KST_FAULT_TRUNCATE] = "truncate",
 };
 
-static const char *const keys[] = {"verb",  "resource", "subresource", "namespace", "name",
-                                   "agent", "fault",    "times",       "after"};
+static const struct key {
+    const char *name;
+    enum { TEXT, COUNT, EITHER } type;
+} keys[] = {{"verb", TEXT},      {"resource", TEXT}, {"subresource", TEXT},
+            {"namespace", TEXT}, {"name", TEXT},     {"agent", TEXT},
+            {"fault", EITHER},   {"times", COUNT},   {"after", COUNT}};
 
 int kst_faults_parse(const char *name, enum kst_server_fault *fault, struct kst_err **err)
 {
@@ -53,16 +57,32 @@ int kst_faults_parse(const char *name, enum kst_server_fault *fault, struct kst_
     return KST_E_USAGE;
 }
 
+/* What is of another type would match everything, or never come to an end. */
+static int check_key(const struct kst_json *value, struct kst_err **err)
+{
+    const char *name = kst_json_key(value);
+    int64_t count = 0;
+    for (size_t i = 0; i < KST_ARRAY_LEN(keys); i++) {
+        if (strcmp(keys[i].name, name) != 0)
+            continue;
+        if (keys[i].type == TEXT && !kst_json_str(value))
+            return kst_err_set(err, KST_E_USAGE, "'%s' must be a text", name);
+        if (keys[i].type == COUNT && (!kst_json_int(value, &count) || count < 0))
+            return kst_err_set(err, KST_E_USAGE, "'%s' must be a whole number, from 0 on", name);
+        return 0;
+    }
+    return kst_err_set(err, KST_E_USAGE, "'%s' is no field of it", name);
+}
+
 static int check_keys(const struct kst_json *json, struct kst_err **err)
 {
-    for (const struct kst_json *e = kst_json_first(json); e; e = kst_json_next(e)) {
-        bool known = false;
-        for (size_t i = 0; i < KST_ARRAY_LEN(keys); i++)
-            known = known || strcmp(keys[i], kst_json_key(e)) == 0;
-        if (!known)
-            return kst_err_set(err, KST_E_USAGE, "'%s' is no field of it", kst_json_key(e));
-    }
-    return 0;
+    if (kst_json_type(json) != KST_JSON_OBJECT)
+        return kst_err_set(err, KST_E_USAGE, "expected an object, found %s",
+                           kst_json_type_name(kst_json_type(json)));
+    int rc = 0;
+    for (const struct kst_json *e = kst_json_first(json); e && rc == 0; e = kst_json_next(e))
+        rc = check_key(e, err);
+    return rc;
 }
 
 static int read_rule(struct rule *rule, const struct kst_json *json, struct kst_err **err)

@@ -209,6 +209,7 @@ void kst_serve_watch(struct kst_ask *ask)
         status = begin_at(&self, &from_state);
     if (status) {
         kst_ask_status(ask, status);
+        kst_select_release(&self.select);
         return;
     }
     if (!timeout || !kst_parse_int(timeout, &seconds) || seconds <= 0)
