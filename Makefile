@@ -58,7 +58,7 @@ headers := $(sort $(wildcard engine/*/*.h tests/*/*.h tests/*/*/*.h))
 # blueprints, and what the sandbox begins with (engine/lua/embedded.h).
 embedded_sources := $(sort $(shell find lua -type f 2>/dev/null; \
 	find blueprints -name blueprint.lua 2>/dev/null; \
-	find engine/sandbox/images engine/sandbox/manifests engine/sandbox/openapi \
+	find engine/sandbox/bootstrap engine/sandbox/images engine/sandbox/manifests engine/sandbox/openapi \
 	deploy/crds deploy/namespace.yaml -type f))
 embedded_objects := $(B)/generated/embedded.o
 

@@ -89,21 +89,6 @@ static void plant(struct kst_api *api, const struct seed *seed, struct kst_json 
     assert(!status);
 }
 
-/* admin, edit and view: the same contents with other verbs. */
-static void plant_role(struct kst_api *api, const char *name, const char *verbs)
-{
-    static const struct seed role = {RBAC, "ClusterRole", "", NULL};
-    static const char *const groups[] = {
-        "", "apps", "batch", "autoscaling", "networking.k8s.io", "policy"};
-    struct kst_json *object = kst_json_make("{'metadata':{'name':%s},'rules':[]}", name);
-    kst_auto_json struct kst_json *list = kst_json_make(verbs);
-    for (size_t i = 0; i < KST_ARRAY_LEN(groups); i++)
-        kst_json_push(kst_json_mut(object, "rules"),
-                      kst_json_make("{'apiGroups':[%s],'resources':['*'],'verbs':%J}", groups[i],
-                                    list));
-    plant(api, &role, object);
-}
-
 static void plant_node(struct kst_api *api)
 {
     static const struct seed node = {"v1", "Node", "", NULL};
@@ -127,12 +112,5 @@ void kst_bootstrap(struct kst_api *api)
 {
     for (size_t i = 0; i < KST_ARRAY_LEN(seeds); i++)
         plant(api, &seeds[i], kst_json_make(seeds[i].template));
-    plant_role(api, "admin",
-               "['create','delete','deletecollection','get','list','patch','update',"
-               "'watch']");
-    plant_role(api, "edit",
-               "['create','delete','deletecollection','get','list','patch','update',"
-               "'watch']");
-    plant_role(api, "view", "['get','list','watch']");
     plant_node(api);
 }

@@ -180,14 +180,25 @@ int kst_load_path(struct kst_api *api, const char *path, size_t *count, struct k
 }
 
 /* They are sorted by path, which puts definitions before what they define. */
-int kst_load_builtin(struct kst_api *api, struct kst_err **err)
+static int load_embedded(struct kst_api *api, bool every_cluster, struct kst_err **err)
 {
     size_t count = 0;
     int rc = 0;
     for (size_t i = 0; i < kst_embedded_count && rc == 0; i++) {
         const struct kst_embedded_file *file = &kst_embedded[i];
-        if (kst_str_has_suffix(kst_str_of(file->path), ".yaml"))
+        bool of_every = kst_str_has_prefix(kst_str_of(file->path), "engine/sandbox/bootstrap/");
+        if (of_every == every_cluster && kst_str_has_suffix(kst_str_of(file->path), ".yaml"))
             rc = load_text(api, (const char *)file->data, file->size, file->path, &count, err);
     }
     return rc;
+}
+
+int kst_load_bootstrap(struct kst_api *api, struct kst_err **err)
+{
+    return load_embedded(api, true, err);
+}
+
+int kst_load_builtin(struct kst_api *api, struct kst_err **err)
+{
+    return load_embedded(api, false, err);
 }

@@ -13,6 +13,8 @@ struct kst_json;
  * *count is how many objects were made. Blocks on the file system. KST_E_NOT_FOUND, KST_E_PARSE,
  * KST_E_INVALID, each with the file and the object. */
 int kst_load_path(struct kst_api *api, const char *path, size_t *count, struct kst_err **err);
+/* What every cluster has beside what kst_bootstrap() makes: the roles for people. */
+int kst_load_bootstrap(struct kst_api *api, struct kst_err **err);
 /* What is in a sandbox from its start: Kassette's own resources and namespace, and the snapshot
  * resources and classes of its storage. */
 int kst_load_builtin(struct kst_api *api, struct kst_err **err);

@@ -115,7 +115,8 @@ static int start(struct kst_loop *loop, struct kst_sandbox *self,
     if (rc < 0)
         return rc;
     kst_bootstrap(self->api);
-    if (!options->bare)
+    rc = kst_load_bootstrap(self->api, err);
+    if (rc == 0 && !options->bare)
         rc = kst_load_builtin(self->api, err);
     kst_store_compact(kst_api_store(self->api)); /* what was made was always there */
     self->controllers = kst_controllers_start(loop, self->api, self->server);
