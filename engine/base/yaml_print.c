@@ -15,22 +15,28 @@ static void indent(struct kst_buf *out, int depth)
         kst_buf_adds(out, "  ");
 }
 
-/* Whether every reader takes the text for the string that it is. */
+/* Whether a reader would take the text for something else than the string that it is: a number, a
+ * date. kubectl writes such a one in double quotes. */
+static bool is_ambiguous(const char *text, size_t len)
+{
+    if (len == 0 || kst_yaml_is_special(text, len) || strcmp(text, "<<") == 0)
+        return true;
+    if (text[0] == '.' || (text[0] >= '0' && text[0] <= '9') || text[0] == '+')
+        return strspn(text, "0123456789.-+:eE_TtZz ") == len && !strchr(text, ' ');
+    return false;
+}
+
+/* Whether nothing at its ends is YAML's own. */
 static bool is_plain(const char *text, size_t len)
 {
     static const char first[] = "-?:,[]{}#&*!|>'\"%@` \t";
-    if (len == 0 || kst_yaml_is_special(text, len) || strcmp(text, "=") == 0 ||
-        strcmp(text, "<<") == 0)
-        return false;
-    if (strchr(first, text[0]) || text[len - 1] == ' ' || text[len - 1] == ':')
-        return false;
-    if (text[0] == '.' || (text[0] >= '0' && text[0] <= '9') || text[0] == '+')
-        return strspn(text, "0123456789.-+:eE_TtZz ") != len || strchr(text, ' '); /* no date */
-    return true;
+    return !strchr(first, text[0]) && text[len - 1] != ' ' && text[len - 1] != ':' &&
+           strcmp(text, "=") != 0;
 }
 
 /* Whether the character can stand in a YAML file as it is (YAML 1.1, 5.1): U+0080 to U+009F, the
- * line ends U+2028 and U+2029, U+FEFF, U+FFFE and U+FFFF cannot. */
+ * line ends U+2028 and U+2029, U+FEFF, U+FFFE and U+FFFF cannot; nor, for kubectl, can what lies
+ * beyond them. */
 static bool is_printable(const char *at, size_t width)
 {
     const unsigned char *byte = (const unsigned char *)at;
@@ -39,7 +45,7 @@ static bool is_printable(const char *at, size_t width)
     if (width == 2)
         return byte[0] != 0xc2 || byte[1] >= 0xa0;
     if (width != 3)
-        return width == 4;
+        return false;
     return memcmp(at, "\xe2\x80\xa8", 3) != 0 && memcmp(at, "\xe2\x80\xa9", 3) != 0 &&
            memcmp(at, "\xef\xbb\xbf", 3) != 0 &&
            !(byte[0] == 0xef && byte[1] == 0xbf && byte[2] >= 0xbe);
@@ -68,9 +74,13 @@ static void print_quoted(struct kst_buf *out, const char *text, size_t len)
             kst_buf_addf(out, "\\u%04x", byte);
         else if (width == 2)
             kst_buf_addf(out, "\\u%04x", (byte & 0x1f) << 6 | (at[1] & 0x3f));
-        else
-            kst_buf_addf(out, "\\u%04x",
+        else if (width == 3)
+            kst_buf_addf(out, "\\u%04X",
                          (byte & 0x0f) << 12 | (at[1] & 0x3f) << 6 | (at[2] & 0x3f));
+        else
+            kst_buf_addf(out, "\\U%08X",
+                         (byte & 0x07) << 18 | (at[1] & 0x3f) << 12 | (at[2] & 0x3f) << 6 |
+                             (at[3] & 0x3f));
         at += width;
     }
     kst_buf_addc(out, '"');
@@ -137,7 +147,9 @@ static void print_block(struct kst_buf *out, const char *text, size_t len, int d
 static void print_text(struct kst_buf *out, const char *text, int depth, bool key)
 {
     size_t len = strlen(text);
-    if (is_plain(text, len) && is_clean(text, len)) {
+    if (is_ambiguous(text, len)) {
+        print_quoted(out, text, len);
+    } else if (is_plain(text, len) && is_clean(text, len)) {
         kst_buf_adds(out, text);
     } else if (!key && is_block(text, len)) {
         print_block(out, text, len, depth);

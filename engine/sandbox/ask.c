@@ -15,6 +15,7 @@
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
 #include "sandbox/decode.h"
+#include "sandbox/gotext.h"
 #include "sandbox/httpd.h"
 #include "sandbox/protobuf.h"
 #include "sandbox/registry.h"
@@ -218,11 +219,13 @@ void kst_ask_buf(struct kst_ask *self, int code, const char *content_type,
 void kst_ask_json(struct kst_ask *self, int code, const struct kst_json *value)
 {
     kst_auto_buf text = KST_BUF_INIT(KST_ASK_ANSWER_BYTES);
-    if (self->yaml)
-        kst_yaml_print(value, &text);
-    else
+    kst_auto_json struct kst_json *in_order = self->yaml ? kst_go_sorted(value) : NULL;
+    if (self->yaml) {
+        kst_yaml_print(in_order, &text);
+    } else {
         kst_json_print(value, KST_JSON_COMPACT, &text);
-    kst_buf_addc(&text, '\n');
+        kst_buf_addc(&text, '\n');
+    }
     kst_ask_buf(self, code, self->yaml ? "application/yaml" : "application/json", &text);
 }
 

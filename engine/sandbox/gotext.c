@@ -179,6 +179,23 @@ static const struct kst_json **sorted(const struct kst_json *object)
     return entries;
 }
 
+struct kst_json *kst_go_sorted(const struct kst_json *value)
+{
+    if (kst_json_type(value) == KST_JSON_ARRAY) {
+        struct kst_json *list = kst_json_array();
+        for (const struct kst_json *e = kst_json_first(value); e; e = kst_json_next(e))
+            kst_json_push(list, kst_go_sorted(e));
+        return list;
+    }
+    if (kst_json_type(value) != KST_JSON_OBJECT)
+        return kst_json_dup(value);
+    struct kst_json *object = kst_json_object();
+    kst_auto_free const struct kst_json **entries = sorted(value);
+    for (size_t i = 0; entries[i]; i++)
+        kst_json_append(object, kst_json_key(entries[i]), kst_go_sorted(entries[i]));
+    return object;
+}
+
 /* How one of the two notations writes what holds other values, and what it writes at all. */
 struct notation {
     const char *map, *list, *separator, *null;

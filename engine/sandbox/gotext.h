@@ -28,6 +28,9 @@ void kst_go_plain(struct kst_buf *out, const struct kst_json *value);
 void kst_go_syntax(struct kst_buf *out, const struct kst_json *value);
 /* encoding/json of an interface{}: keys in order, numbers as below, and <, > and & escaped. */
 void kst_go_json(struct kst_buf *out, const struct kst_json *value);
+/* A copy in which objects have their keys in order, as Go's encoders write them; the caller owns
+ * it. */
+struct kst_json *kst_go_sorted(const struct kst_json *value);
 /* A number as the server stores it: 1.0 is 1, 1e3 is 1000, and 1e21 is 1e+21. The caller frees it.
  * What is too large for a float64 stays as it is. */
 char *kst_go_json_number(const char *number);

@@ -210,7 +210,7 @@ static void test_style(void **state)
         "{\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"x\",\"labels\":{\"a\":\"yes\"}},"
         "\"list\":[{\"a\":1,\"b\":[\"c\"]},\"d\"],\"empty\":{},\"text\":\"a\\nb\\n\"}";
     static const char yaml[] =
-        "apiVersion: v1\nmetadata:\n  name: x\n  labels:\n    a: 'yes'\nlist:\n"
+        "apiVersion: v1\nmetadata:\n  name: x\n  labels:\n    a: \"yes\"\nlist:\n"
         "- a: 1\n  b:\n  - c\n- d\nempty: {}\ntext: |\n  a\n  b\n";
     kst_auto_json struct kst_json *value = NULL;
     assert_int_equal(kst_json_parse(json, sizeof(json) - 1, &value, NULL), 0);
