@@ -171,7 +171,7 @@ static const struct subcommand {
     {"show", 1, 1, "source ref path credentials blueprints", do_show},
     {"new", 1, 2, "kind image", kst_blueprint_new},
     {"lint", 0, -1, "strict", kst_blueprint_lint},
-    {"test", 0, -1, "filter junit", kst_blueprint_test},
+    {"test", 0, -1, "filter jobs junit", kst_blueprint_test},
     {"run", 0, 1, "load images param trace", kst_blueprint_run},
 };
 
@@ -240,6 +240,8 @@ int kst_cmd_blueprint(struct kst_cmd *cmd, struct kst_err **err)
         {0, "strict", NULL, KST_OPTION_FLAG, &options.strict, "lint: warnings are errors"},
         {0, "filter", "TEXT", KST_OPTION_STRING, &options.filter,
          "test: only cases whose \"SUITE: CASE\" contains it"},
+        {0, "jobs", "N", KST_OPTION_STRING, &options.jobs,
+         "test: how many cases at once (default: as there are processors)"},
         {0, "junit", "FILE", KST_OPTION_STRING, &options.junit, "test: write JUnit XML too"},
         {0, "load", "FILE|DIR", KST_OPTION_LIST, &options.load,
          "run: manifests of the application (default: one that fits is made up)"},

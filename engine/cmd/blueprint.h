@@ -13,7 +13,7 @@ struct kst_source;
 struct kst_blueprint_options {
     const char *source, *ref, *path, *directory, *credentials; /* list, show */
     const char *kind, *image;                                  /* new */
-    const char *junit, *filter;                                /* test */
+    const char *junit, *filter, *jobs;                         /* test */
     struct kst_list load, params;                              /* run */
     const char *images;
     bool trace;

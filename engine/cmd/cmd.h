@@ -29,9 +29,10 @@ struct kst_cmd {
     struct kst_loop *loop;
     int argc; /* the command's own: argv[0] is its name */
     char **argv;
-    char **args;      /* what is no option, after the parsing */
-    bool patient;     /* outlasts a cluster that is away for half a minute; others ask for 5 s */
-    bool only_errors; /* are logged, unless --verbose is given */
+    char **args;         /* what is no option, after the parsing */
+    bool patient;        /* outlasts a cluster that is away for half a minute; others ask for 5 s */
+    const char *program; /* this one, as a child process; NULL: it cannot be one */
+    bool only_errors;    /* are logged, unless --verbose is given */
 
     /* Common options. */
     const char *kubeconfig, *context, *cluster, *user, *as, *ns, *home, *output_name, *log_format;

@@ -102,7 +102,7 @@ int main(int argc, char **argv)
         name = "help";
     if (strcmp(name, "--version") == 0)
         name = "version";
-    struct program program = {.command = kst_cmd_find(name)};
+    struct program program = {.command = kst_cmd_find(name), .cmd.program = "/proc/self/exe"};
     if (!program.command) {
         fprintf(stderr, "error: '%s' is not a command of kassette\nhint: see kassette help\n",
                 name);

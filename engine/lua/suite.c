@@ -16,7 +16,8 @@ enum { FILE_BYTES = 1024 * 1024 };
 
 struct suite {
     struct kst_loop *loop;
-    const char *path, *filter;
+    const char *path;
+    struct kst_suite_choice *choice;
     kst_lua_read_fn *read;
     void *read_arg;
     const struct kst_suite_world *world;
@@ -80,7 +81,19 @@ static bool selected(const struct suite *self, const struct loaded *loaded, size
     const char *suite = kst_json_path_str(loaded->json, "name");
     const char *name = kst_json_str(kst_json_at(kst_json_get(loaded->json, "cases"), index));
     kst_auto_free char *text = kst_asprintf("%s: %s", suite, name ? name : "");
-    return !self->filter || strcasestr(text, self->filter);
+    return !self->choice->filter || strcasestr(text, self->choice->filter);
+}
+
+/* Whether the case is to be run here; asked once of each. */
+static bool chosen(struct suite *self, const struct loaded *loaded, size_t index)
+{
+    struct kst_suite_choice *choice = self->choice;
+    if (!selected(self, loaded, index)) {
+        self->left_out++;
+        return false;
+    }
+    size_t number = choice->seen++;
+    return choice->parts < 2 || number % choice->parts == choice->part;
 }
 
 static void run_case(struct suite *self, const struct loaded *loaded, size_t index)
@@ -94,8 +107,8 @@ static void run_case(struct suite *self, const struct loaded *loaded, size_t ind
     const char *file = kst_json_path_str(place, "file");
     int64_t started_us = kst_now_us();
     int rc = kst_lua_call(loaded->lua, loaded->run, &argument, 1, NULL, NULL, &err);
-    struct kst_json *row = kst_json_make("{'name':%s,'file':%s,'line':%L,'ok':%b}",
-                                         name ? name : "(a case without a name)",
+    struct kst_json *row = kst_json_make("{'name':%s,'index':%L,'file':%s,'line':%L,'ok':%b}",
+                                         name ? name : "(a case without a name)", (int64_t)index,
                                          file ? file : self->path,
                                          kst_json_path_int(place, "line", 0), rc == 0);
     kst_json_set(row, "ms", milliseconds(kst_now_us() - started_us));
@@ -118,8 +131,8 @@ static int run_next(struct suite *self, size_t *index, size_t *count, struct kst
     if (rc == 0) {
         *count = kst_json_len(kst_json_get(loaded.json, "cases"));
         kst_json_set_str(self->report, "name", kst_json_path_str(loaded.json, "name"));
-        for (; *index < *count && !selected(self, &loaded, *index); (*index)++)
-            self->left_out++;
+        while (*index < *count && !chosen(self, &loaded, *index))
+            ++*index;
         if (*index < *count && self->world)
             self->world->begin(self->world->ctx, loaded.lua, loaded.call);
         bool begun = *index < *count && self->world;
@@ -152,15 +165,16 @@ static void broken(struct suite *self, const struct kst_err *err)
     self->failed++;
 }
 
-int kst_suite_run(struct kst_loop *loop, const char *path, const char *filter,
+int kst_suite_run(struct kst_loop *loop, const char *path, struct kst_suite_choice *choice,
                   kst_lua_read_fn *read, void *read_arg, const struct kst_suite_world *world,
                   struct kst_json **out, struct kst_err **err)
 {
     kst_auto_err struct kst_err *cause = NULL;
     kst_auto_free char *name = name_of(path);
+    struct kst_suite_choice all = {.parts = 1};
     struct suite self = {.loop = loop,
                          .path = path,
-                         .filter = filter,
+                         .choice = choice ? choice : &all,
                          .read = read,
                          .read_arg = read_arg,
                          .world = world};

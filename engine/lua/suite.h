@@ -23,19 +23,27 @@ struct kst_suite_world {
     void (*end)(void *ctx);
 };
 
+/* Which cases are run: those whose "SUITE: CASE" contains the filter (NULL: all), in any case of
+ * letters; of these, with `parts` above 1, every one of which the number, counted in `seen` over
+ * all suites that the choice is used for, leaves the remainder `part`. */
+struct kst_suite_choice {
+    const char *filter;
+    size_t part, parts, seen;
+};
+
 /*
  * Runs the suite at `path`, whose base name must be test.lua, in the world (may be NULL: it has
- * none); it and its modules come from `read`. With `filter` only cases whose "SUITE: CASE" contains
- * it, in any case of letters. *out, which the caller frees, tells what became of it:
+ * none); it and its modules come from `read`. *out, which the caller frees, tells what became of
+ * it:
  *
  *   {"name":"redis","file":"redis/test.lua","passed":1,"failed":1,"leftOut":0,"ms":3.1,
- *    "cases":[{"name":"saves","file":"redis/test.lua","line":7,"ok":true,"ms":1.4},
+ *    "cases":[{"name":"saves","index":0,"file":"redis/test.lua","line":7,"ok":true,"ms":1.4},
  *             {…,"ok":false,"message":"redis/test.lua:15: value: expected 1, found 2"}]}
  *
  * A suite that cannot be loaded has an "error" {message, hint}, and counts as one failure. An error
  * of its own has kst_suite_run() where the fiber was cancelled only. Yields.
  */
-int kst_suite_run(struct kst_loop *loop, const char *path, const char *filter,
+int kst_suite_run(struct kst_loop *loop, const char *path, struct kst_suite_choice *choice,
                   kst_lua_read_fn *read, void *read_arg, const struct kst_suite_world *world,
                   struct kst_json **out, struct kst_err **err);
 

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "cmd/cmd.h"
 #include "loop/fiber.h"
@@ -24,13 +25,17 @@ enum { ARGS = 12, FILE_BYTES = 1024 * 1024 };
 struct job {
     char *argv[ARGS];
     int argc;
-    char *message; /* of the error */
+    bool side_by_side; /* cases of a test */
+    char *message;     /* of the error */
 };
 
 static int run_job(void *arg, struct kst_err **err)
 {
     struct job *job = arg;
-    struct kst_cmd cmd = {.loop = kst_fiber_loop(), .argc = job->argc, .argv = job->argv};
+    struct kst_cmd cmd = {.loop = kst_fiber_loop(),
+                          .argc = job->argc,
+                          .argv = job->argv,
+                          .program = job->side_by_side ? "/proc/self/exe" : NULL};
     kst_auto_err struct kst_err *error = NULL;
     int rc = kst_cmd_blueprint(&cmd, &error);
     job->message = kst_strdup(kst_err_message(error));
@@ -41,7 +46,7 @@ static int run_job(void *arg, struct kst_err **err)
 static int blueprint_to(const char *words, const char *output, char **message)
 {
     kst_auto_free char *text = kst_asprintf("blueprint %s", words);
-    struct job job = {.argc = 0};
+    struct job job = {.argc = 0, .side_by_side = strstr(words, "--jobs") != NULL};
     struct kst_loop *loop = NULL;
     struct kst_str rest = kst_str_of(text), word;
     while (job.argc < ARGS - 1 && kst_str_split(&rest, ' ', &word))
@@ -164,6 +169,50 @@ static void test_run_traces(void **state)
     assert_int_equal(blueprint("run thing --load nowhere.yaml", NULL), KST_E_NOT_FOUND);
 }
 
+/* The same is told, in the same order, however many processes find it out. */
+static void test_cases_side_by_side(void **state)
+{
+    static const char *const commands[] = {"test one two --output=json --jobs 1",
+                                           "test one two --output=json --jobs 3",
+                                           "test one two --output=json --jobs 64",
+                                           "test one two --output=json --jobs 3 --filter twice"};
+    static const char suite[] =
+        "local test = require 'kassette.test'\n"
+        "return test.describe('s', require 'blueprint', function(it)\n"
+        "  it('twice', function() end)\n  it('fails', function() test.equal(1, 2) end)\n"
+        "  it('backs up', function(world) test.equal(world:backup(), nil) end)\n"
+        "  it('again', function() end)\nend)\n";
+    kst_auto_buf first = KST_BUF_INIT(FILE_BYTES);
+    assert_int_equal(blueprint("new one", NULL), 0);
+    assert_int_equal(blueprint("new two", NULL), 0);
+    FILE *file = fopen("one/test.lua", "we");
+    fputs(suite, file);
+    fclose(file);
+    for (size_t i = 0; i < KST_ARRAY_LEN(commands); i++) {
+        kst_auto_buf output = KST_BUF_INIT(FILE_BYTES), told = KST_BUF_INIT(FILE_BYTES);
+        kst_auto_json struct kst_json *json = NULL;
+        bool is_filtered = strstr(commands[i], "--filter") != NULL;
+        assert_int_equal(blueprint_to(commands[i], "output", NULL), is_filtered ? 0 : KST_E_FAILED);
+        assert_int_equal(kst_buf_read_file(&output, "output", NULL), 0);
+        assert_int_equal(kst_json_parse(output.data, output.len, &json, NULL), 0);
+        const struct kst_json *suites = kst_json_get(json, "suites");
+        kst_buf_addf(&told, "%lld %lld %lld", (long long)kst_json_path_int(json, "passed", -1),
+                     (long long)kst_json_path_int(json, "failed", -1),
+                     (long long)kst_json_path_int(json, "leftOut", -1));
+        for (const struct kst_json *row = kst_json_first(suites); row; row = kst_json_next(row)) {
+            const struct kst_json *cases = kst_json_get(row, "cases");
+            for (const struct kst_json *c = kst_json_first(cases); c; c = kst_json_next(c))
+                kst_buf_addf(&told, "|%s", kst_json_path_str(c, "name"));
+        }
+        if (i == 0)
+            kst_buf_adds(&first, told.data);
+        assert_string_equal(told.data, is_filtered ? "1 0 5|twice" : first.data);
+    }
+    assert_string_equal(first.data, "5 1 0|twice|fails|backs up|again|holds still while the volume "
+                                    "is cut|cuts nothing where it does not hold still");
+    assert_int_equal(blueprint("test --jobs 0", NULL), KST_E_USAGE);
+}
+
 static void test_new_refuses(void **state)
 {
     static const struct {
@@ -194,11 +243,30 @@ static void test_new_refuses(void **state)
     assert_int_equal(access("other/blueprint.lua", F_OK), -1);
 }
 
-int main(void)
+/* A part of a test is a process of this program. */
+static int be_a_part(int argc, char **argv)
 {
+    struct job job = {.argc = argc - 1};
+    struct kst_loop *loop = NULL;
+    for (int i = 1; i < argc; i++)
+        job.argv[i - 1] = argv[i];
+    int rc = kst_loop_new(&loop, NULL);
+    if (rc == 0)
+        rc = kst_loop_run(loop, "part", run_job, &job, NULL);
+    kst_loop_free(loop);
+    free(job.message);
+    return rc < 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && argc < ARGS && strcmp(argv[1], "blueprint") == 0)
+        return be_a_part(argc, argv);
+
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_new_blueprint_works, enter_folder, leave_folder),
         cmocka_unit_test_setup_teardown(test_mistakes_are_found, enter_folder, leave_folder),
+        cmocka_unit_test_setup_teardown(test_cases_side_by_side, enter_folder, leave_folder),
         cmocka_unit_test_setup_teardown(test_run_traces, enter_folder, leave_folder),
         cmocka_unit_test_setup_teardown(test_new_refuses, enter_folder, leave_folder),
     };

@@ -27,20 +27,21 @@ static int read_file(void *arg, const char *path, struct kst_buf *text, struct k
 }
 
 struct job {
-    const char *text, *filter;
+    const char *text;
+    struct kst_suite_choice choice;
     struct kst_json *report;
 };
 
 static int run_job(void *arg, struct kst_err **err)
 {
     struct job *job = arg;
-    return kst_suite_run(kst_fiber_loop(), "x/test.lua", job->filter, read_file, (void *)job->text,
+    return kst_suite_run(kst_fiber_loop(), "x/test.lua", &job->choice, read_file, (void *)job->text,
                          NULL, &job->report, err);
 }
 
 static struct kst_json *report_of(const char *text, const char *filter)
 {
-    struct job job = {.text = text, .filter = filter};
+    struct job job = {.text = text, .choice = {.filter = filter}};
     struct kst_loop *loop = NULL;
     assert_int_equal(kst_loop_new(&loop, NULL), 0);
     assert_int_equal(kst_loop_run(loop, "suite", run_job, &job, NULL), 0);
@@ -97,6 +98,35 @@ static void test_filter(void **state)
         assert_int_equal(kst_json_path_int(report, "failed", -1), rows[i].failed);
         assert_int_equal(kst_json_path_int(report, "leftOut", -1), rows[i].left_out);
     }
+}
+
+/* Each case is run in one of the parts. */
+static void test_parts(void **state)
+{
+    static const char text[] = "local test = require 'kassette.test'\n"
+                               "return test.describe('sweet', require 'blueprint', function(it)\n"
+                               "  for i = 1, 7 do it('case ' .. i, function() end) end\n"
+                               "end)\n";
+    bool seen[7] = {false};
+    for (size_t part = 0; part < 3; part++) {
+        struct job job = {.text = text, .choice = {.part = part, .parts = 3, .seen = 1}};
+        struct kst_loop *loop = NULL;
+        assert_int_equal(kst_loop_new(&loop, NULL), 0);
+        assert_int_equal(kst_loop_run(loop, "suite", run_job, &job, NULL), 0);
+        kst_loop_free(loop);
+        assert_int_equal(kst_json_path_int(job.report, "failed", -1), 0);
+        assert_int_equal(kst_json_path_int(job.report, "leftOut", -1), 0);
+        assert_int_equal(job.choice.seen, 8);
+        const struct kst_json *cases = kst_json_get(job.report, "cases");
+        for (const struct kst_json *row = kst_json_first(cases); row; row = kst_json_next(row)) {
+            size_t index = (size_t)kst_json_path_int(row, "index", 7);
+            assert_true(index < 7 && !seen[index] && (index + 1) % 3 == part);
+            seen[index] = true;
+        }
+        kst_json_free(job.report);
+    }
+    for (size_t i = 0; i < 7; i++)
+        assert_true(seen[i]);
 }
 
 static void test_broken_suites(void **state)
@@ -170,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases_stand_alone),
         cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_parts),
         cmocka_unit_test(test_broken_suites),
         cmocka_unit_test(test_junit),
     };
