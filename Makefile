@@ -31,7 +31,7 @@ comma := ,
 variant := $(CC)$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(DEVELOPER),-dev)
 B := build/$(variant)
 
-packages := lua5.4 libcurl yaml-0.1 libcjson libgit2 libpcre2-8 openssl zlib libmicrohttpd
+packages := lua5.4 libcurl yaml-0.1 libcjson libgit2 libpcre2-8 openssl gnutls zlib libmicrohttpd
 depends_cflags := $(shell pkg-config --cflags $(packages) 2>/dev/null)
 depends_libs := $(shell pkg-config --libs $(packages) 2>/dev/null) -lwslay -lm -lpthread
 
@@ -165,8 +165,8 @@ test: ## everything that needs neither a network nor a cluster, with the sanitiz
 .PHONY: test-sandbox
 test-sandbox: ## the embedded cluster: what the real API server answered, and what kubectl shows
 	@tests/deps tests/packages.txt
-	+@$(MAKE) all SANITIZE=address,undefined
-	@KASSETTE=build/gcc-address-undefined/kassette tests/sandbox/run
+	+@$(MAKE) all DEVELOPER=1
+	@KASSETTE=build/$(CC)-dev/kassette tests/sandbox/run
 
 .PHONY: test-scenarios
 test-scenarios: ## the end-to-end scenarios, on the embedded cluster

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
+#include "sandbox/httpd_tls.h"
 
 enum {
     BODY_BYTES = 16 * 1024 * 1024,
@@ -30,11 +31,10 @@ enum {
     CONNECTIONS = 4096,
     POOL_BYTES = 64 * 1024, /* of a connection: caps what its headers take */
     MUTE_MS = 100,
-    LAST_WORDS_MS = 50, /* of a client that is gone: MHD has them still */
     IDLE_S = 90,
 };
 
-enum answer { NONE, REPLY, STREAM, UPGRADE, RESET, TRUNCATE };
+enum answer { NONE, REPLY, STREAM, UPGRADE, TAKEN, RESET, TRUNCATE };
 
 struct kst_httpd_request {
     struct kst_httpd *server;
@@ -71,8 +71,7 @@ struct kst_httpd_request {
     bool mute, mute_reset;
     int mute_fds[2]; /* what the handler has instead of the connection, and its other end */
     struct kst_timer *mute_timer;
-    int peer; /* the client's socket below TLS, a duplicate; -1: the handler has it itself */
-    struct kst_timer *peer_timer;
+    struct kst_httpd_tls *tls; /* its session is ours */
 };
 
 struct kst_httpd {
@@ -193,51 +192,11 @@ static void end_mute(void *arg)
     shutdown(self->mute_fds[1], SHUT_RDWR);
 }
 
-/* ---- clients of TLS that go away ----
- *
- * MHD gives the handler one end of a socket pair, and leaves it open when the client is gone: it
- * has to be ended here, or a command would wait for its stdin's end for ever. */
-
-static void end_peer(void *arg)
-{
-    struct kst_httpd_request *self = arg;
-    self->peer_timer = NULL;
-    shutdown(self->fd, SHUT_RD);
-}
-
-static void on_peer(void *arg, int fd, int events)
-{
-    struct kst_httpd_request *self = arg;
-    kst_loop_watch_fd(self->server->loop, fd, 0, NULL, NULL, NULL);
-    self->peer_timer = kst_timer_start(self->server->loop, kst_now_ms() + LAST_WORDS_MS, end_peer,
-                                       self);
-}
-
-static void watch_peer(struct kst_httpd_request *self, struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-        connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    self->peer = info ? fcntl(info->connect_fd, F_DUPFD_CLOEXEC, 3) : -1;
-    if (self->peer >= 0)
-        kst_loop_watch_fd(self->server->loop, self->peer, POLLRDHUP, on_peer, self, NULL);
-}
-
-static void unwatch_peer(struct kst_httpd_request *self)
-{
-    kst_timer_stop(self->peer_timer);
-    if (self->peer < 0)
-        return;
-    kst_loop_watch_fd(self->server->loop, self->peer, 0, NULL, NULL, NULL);
-    close(self->peer);
-    self->peer = -1;
-}
-
 static void close_upgraded(struct kst_httpd_request *self)
 {
     struct MHD_UpgradeResponseHandle *handle = self->upgraded;
     self->upgraded = NULL;
     kst_timer_stop(self->mute_timer);
-    unwatch_peer(self);
     for (int i = 0; i < 2; i++)
         if (self->mute_fds[i] >= 0)
             close(self->mute_fds[i]);
@@ -256,6 +215,8 @@ static int run_handler(void *arg, struct kst_err **err)
     self->on_gone = NULL;
     if (self->upgraded)
         close_upgraded(self);
+    kst_httpd_tls_end(self->tls);
+    self->tls = NULL;
     if (self->answer == NONE)
         self->answer = RESET;
     if (self->answer == STREAM)
@@ -322,8 +283,6 @@ static void on_upgraded(void *arg, struct MHD_Connection *connection, void *con_
     int flags = fcntl(socket, F_GETFL);
     fcntl(socket, F_SETFL, flags | O_NONBLOCK);
     kst_buf_add(&self->early, extra, extra_len);
-    if (self->server->cert)
-        watch_peer(self, connection);
     kst_cond_signal(&self->switched);
 }
 
@@ -334,6 +293,8 @@ static enum MHD_Result send_answer(struct kst_httpd_request *self)
         abort_connection(self->connection);
         return MHD_NO;
     }
+    if (self->answer == TAKEN) /* and through with */
+        return MHD_NO;
     if (self->answer == REPLY)
         response = MHD_create_response_from_buffer(self->out.len, self->out.data,
                                                    MHD_RESPMEM_MUST_COPY);
@@ -366,7 +327,7 @@ static struct kst_httpd_request *request_new(struct kst_httpd *server,
     self->method = kst_strdup(method);
     self->path = kst_strdup(url);
     self->fd = -1;
-    self->mute_fds[0] = self->mute_fds[1] = self->peer = -1;
+    self->mute_fds[0] = self->mute_fds[1] = -1;
     kst_buf_init(&self->body, server->body_bytes);
     kst_buf_init(&self->out, ANSWER_BYTES);
     kst_buf_init(&self->early, BODY_BYTES);
@@ -599,7 +560,7 @@ bool kst_httpd_body_too_large(const struct kst_httpd_request *self)
 
 bool kst_httpd_is_gone(struct kst_httpd_request *self)
 {
-    if (self->gone || !self->connection || self->upgraded)
+    if (self->gone || !self->connection || self->upgraded || self->tls)
         return self->gone;
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(
         self->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -675,9 +636,34 @@ void kst_httpd_on_gone(struct kst_httpd_request *self, void (*call)(void *arg), 
     self->on_gone_arg = arg;
 }
 
+/* With TLS: MHD's connection stays suspended, and does nothing with the session meanwhile. A client
+ * says nothing before it is answered. */
+static int take_session(struct kst_httpd_request *self, const char *protocol, int *fd,
+                        struct kst_str *early, struct kst_err **err)
+{
+    kst_auto_buf head = KST_BUF_INIT(POOL_BYTES);
+    kst_buf_addf(&head,
+                 "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n",
+                 protocol);
+    for (size_t i = 0; i < self->nheaders; i++)
+        kst_buf_addf(&head, "%s: %s\r\n", self->headers[i].name, self->headers[i].value);
+    kst_buf_adds(&head, "\r\n");
+    begin(self, TAKEN, MHD_HTTP_SWITCHING_PROTOCOLS, NULL);
+    if (!self->connection)
+        return kst_err_set(err, KST_E_CLOSED, "the client went away");
+    void *session =
+        MHD_get_connection_info(self->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
+    int socket =
+        MHD_get_connection_info(self->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    *early = (struct kst_str){.data = "", .len = 0};
+    return kst_httpd_tls_take(self->server->loop, session, socket, head.data, &self->tls, fd, err);
+}
+
 int kst_httpd_upgrade(struct kst_httpd_request *self, const char *protocol, int *fd,
                       struct kst_str *early, struct kst_err **err)
 {
+    if (self->server->cert && !self->mute)
+        return take_session(self, protocol, fd, early, err);
     begin(self, UPGRADE, MHD_HTTP_SWITCHING_PROTOCOLS, NULL);
     self->protocol = kst_strdup(protocol);
     resume(self);

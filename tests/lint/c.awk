@@ -32,6 +32,7 @@ BEGIN {
   header[++n] = "^(lua|lualib|lauxlib|luaconf)\\.h"; owner[n] = "^engine/lua/"
   header[++n] = "^openssl/"
   owner[n] = "^engine/(loop/http|base/hash|kube/cert)[a-z_]*\\.c$"
+  header[++n] = "^gnutls/";              owner[n] = "^engine/sandbox/httpd_tls\\.c$"
   header[++n] = "^zlib\\.h$";            owner[n] = "^engine/sandbox/spdy[a-z_]*\\.c$"
   libraries = n
 }
