@@ -84,8 +84,10 @@ static void bind_volume(struct kst_api *api, const struct kst_object *claim,
                      kst_json_make("{'kind':'PersistentVolumeClaim','namespace':%s,'name':%s,"
                                    "'uid':%s,'apiVersion':'v1','resourceVersion':%s}",
                                    claim->ns, claim->name, claim->uid, version));
-        kst_json_set_str(kst_json_ensure_object(kst_json_mut(changed, "metadata"), "annotations"),
-                         "pv.kubernetes.io/bound-by-controller", "yes");
+        if (!kst_json_path(volume->json, "spec.claimRef")) /* else a person bound it */
+            kst_json_set_str(kst_json_ensure_object(kst_json_mut(changed, "metadata"),
+                                                    "annotations"),
+                             "pv.kubernetes.io/bound-by-controller", "yes");
     }
     kst_json_set(changed, "status", kst_json_make("{'phase':'Bound'}"));
     if (kst_json_equal(changed, volume->json))
