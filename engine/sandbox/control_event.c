@@ -35,8 +35,9 @@ static void count_again(struct kst_api *api, const struct kst_object *event, con
     kst_control_update(api, EVENTS, event, manager, changed);
 }
 
-static struct kst_json *make(const struct kst_object *about, const char *component,
-                             const char *type, const char *reason, const char *message)
+static struct kst_json *make(const struct kst_object *about, const char *field,
+                             const char *component, const char *type, const char *reason,
+                             const char *message)
 {
     char now[KST_TIME_TEXT];
     kst_api_now(now);
@@ -54,9 +55,29 @@ static struct kst_json *make(const struct kst_object *about, const char *compone
     kst_json_set_str(involved, "uid", about->uid);
     kst_json_set_str(involved, "apiVersion", kst_api_text(about->json, "apiVersion"));
     kst_json_set_str(involved, "resourceVersion", version);
+    kst_json_set_str(involved, "fieldPath", field);
     if (strcmp(component, "kubelet") == 0)
         kst_json_set_str(kst_json_mut(event, "source"), "host", KST_SANDBOX_NODE);
     return event;
+}
+
+static void record(struct kst_api *api, const struct kst_object *about, const char *field,
+                   const char *component, const char *type, const char *reason, const char *message)
+{
+    kst_auto_free char *what = kst_asprintf("%s %s %s %s %s %s", about->uid, field ? field : "",
+                                            component, type, reason, message);
+    kst_auto_free char *name = kst_asprintf("%.200s.%016llx", about->name,
+                                            kst_hash(what, strlen(what)));
+    const char *ns = *about->ns ? about->ns : "default";
+    kst_auto_object struct kst_object *live = kst_object_ref(kst_api_find(api, EVENTS, ns, name));
+    if (live) {
+        count_again(api, live, manager_of(component));
+        return;
+    }
+    struct kst_json *event = make(about, field, component, type, reason, message);
+    kst_json_set_str(kst_json_mut(event, "metadata"), "name", name);
+    kst_json_set_str(kst_json_mut(event, "metadata"), "namespace", ns);
+    kst_control_create(api, EVENTS, ns, manager_of(component), event);
 }
 
 void kst_control_event(struct kst_api *api, const struct kst_object *about, const char *component,
@@ -68,18 +89,18 @@ void kst_control_event(struct kst_api *api, const struct kst_object *about, cons
     kst_buf_addv(&message, format, args);
     va_end(args);
     kst_buf_truncate(&message, MESSAGE_BYTES);
-    kst_auto_free char *what = kst_asprintf("%s %s %s %s %s", about->uid, component, type, reason,
-                                            message.data);
-    kst_auto_free char *name = kst_asprintf("%.200s.%016llx", about->name,
-                                            kst_hash(what, strlen(what)));
-    const char *ns = *about->ns ? about->ns : "default";
-    kst_auto_object struct kst_object *live = kst_object_ref(kst_api_find(api, EVENTS, ns, name));
-    if (live) {
-        count_again(api, live, manager_of(component));
-        return;
-    }
-    struct kst_json *event = make(about, component, type, reason, message.data);
-    kst_json_set_str(kst_json_mut(event, "metadata"), "name", name);
-    kst_json_set_str(kst_json_mut(event, "metadata"), "namespace", ns);
-    kst_control_create(api, EVENTS, ns, manager_of(component), event);
+    record(api, about, NULL, component, type, reason, message.data);
+}
+
+void kst_control_event_of(struct kst_api *api, const struct kst_object *about, const char *field,
+                          const char *component, const char *type, const char *reason,
+                          const char *format, ...)
+{
+    kst_auto_buf message = KST_BUF_INIT(TEXT_BYTES);
+    va_list args;
+    va_start(args, format);
+    kst_buf_addv(&message, format, args);
+    va_end(args);
+    kst_buf_truncate(&message, MESSAGE_BYTES);
+    record(api, about, field, component, type, reason, message.data);
 }

@@ -139,5 +139,9 @@ int64_t kst_pod_available_at(const struct kst_json *pod, int64_t min_ready_s);
 void kst_control_event(struct kst_api *api, const struct kst_object *about, const char *component,
                        const char *type, const char *reason, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
+/* The same about a part of it ("spec.containers{web}"). */
+void kst_control_event_of(struct kst_api *api, const struct kst_object *about, const char *field,
+                          const char *component, const char *type, const char *reason,
+                          const char *format, ...) __attribute__((format(printf, 7, 8)));
 
 #endif

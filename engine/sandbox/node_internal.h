@@ -44,6 +44,7 @@ struct kst_pod_container {
     char *name;
     const struct kst_json *spec; /* of the Pod's */
     bool init, ready, started;
+    bool pulled; /* its image was found */
     int restarts;
     struct kst_pod_state state, last;
     struct kst_container *process; /* NULL unless it runs */
@@ -77,10 +78,17 @@ struct kst_pod *kst_pod_start(struct kst_node *node, const struct kst_object *ob
 void kst_pod_free(struct kst_pod *self);
 struct kst_pod *kst_pod_find(const struct kst_node *node, const char *ns, const char *name);
 struct kst_pod_container *kst_pod_container_find(struct kst_pod *self, const char *name);
+/* Ends a container that runs, politely, and yields until it has ended: at most its Pod's grace, or
+ * until the fiber is cancelled. */
+void kst_pod_container_end(struct kst_pod_container *self);
 void kst_pod_set_waiting(struct kst_pod_container *self, const char *reason, const char *message);
 
 /* node_status.c: puts what the containers are into the Pod's status. */
 void kst_pod_tell(struct kst_pod *self);
+
+/* An Event about a container, as kubelet tells it ("Normal" or "Warning"). */
+void kst_pod_event(const struct kst_pod_container *self, const char *type, const char *reason,
+                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* node_volumes.c: makes its volumes. KST_E_NOT_FOUND names what is missing, for a while maybe. */
 int kst_pod_make_volumes(struct kst_pod *self, struct kst_err **err);

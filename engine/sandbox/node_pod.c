@@ -96,25 +96,60 @@ static void run_hook(struct kst_pod_container *self, const char *name)
                  kst_err_message(err));
 }
 
+/* It was not started: it waits for what is missing, or has ended where its program cannot be run,
+ * as with any runtime. -1, or the code that it ended with. */
+static int tell_failure(struct kst_pod_container *self, const struct kst_err *err)
+{
+    enum { CANNOT_RUN = 128 };
+    const char *reason = kst_err_get_reason(err), *hint = kst_err_get_hint(err);
+    bool pull = strcmp(reason, "ErrImagePull") == 0;
+    kst_auto_free char *message = kst_asprintf("%s%s%s", kst_err_message(err), hint ? ". " : "",
+                                               hint ? hint : "");
+    if (pull)
+        kst_pod_event(self, "Warning", "Failed", "Failed to pull image \"%s\": %s",
+                      kst_api_text(self->spec, "image"), message);
+    kst_pod_event(self, "Warning", "Failed", "Error: %s", pull ? reason : message);
+    if (strcmp(reason, "StartError") == 0) {
+        self->state.started_ms = kst_wall_ms();
+        set_ended(self, CANNOT_RUN, kst_wall_ms());
+        free(self->state.reason);
+        self->state.reason = kst_strdup(reason);
+        self->state.message = kst_take(message);
+    } else {
+        bool config = strcmp(reason, "CreateContainerConfigError") == 0;
+        kst_pod_set_waiting(self, pull || config ? reason : "CreateContainerError", message);
+    }
+    kst_pod_tell(self->pod);
+    return strcmp(reason, "StartError") == 0 ? CANNOT_RUN : -1;
+}
+
 /* One run of it, from start to end: its exit code, or -1 where it could not be started. */
 static int run_once(struct kst_pod_container *self)
 {
     kst_auto_err struct kst_err *err = NULL;
-    int rc = kst_pod_container_start(self, &err);
-    if (rc < 0) {
-        const char *reason = kst_err_get_reason(err);
-        bool pull = strcmp(reason, "ErrImagePull") == 0 ||
-                    strcmp(reason, "CreateContainerConfigError") == 0;
-        kst_pod_set_waiting(self, pull ? reason : "RunContainerError", kst_err_message(err));
-        kst_pod_tell(self->pod);
-        return -1;
-    }
+    if (kst_pod_container_start(self, &err) < 0)
+        return tell_failure(self, err);
+    kst_pod_event(self, "Normal", "Pulled", "Container image \"%s\" already present on machine",
+                  kst_api_text(self->spec, "image"));
+    kst_pod_event(self, "Normal", "Created", "Created container %s", self->name);
+    kst_pod_event(self, "Normal", "Started", "Started container %s", self->name);
     set_running(self);
     run_hook(self, "postStart");
     if (!self->init)
         self->probes = kst_fiber_spawn(self->pod->node->loop, "probes", kst_pod_probe, self);
     kst_pod_tell(self->pod);
     return await_end(self);
+}
+
+void kst_pod_container_end(struct kst_pod_container *self)
+{
+    int64_t grace_s = kst_json_path_int(self->pod->json, "spec.terminationGracePeriodSeconds", 30);
+    if (!self->process)
+        return;
+    self->users++;
+    kst_container_stop(self->process, grace_s * 1000, NULL);
+    if (--self->users == 0)
+        kst_cond_signal(&self->unused);
 }
 
 static bool restarts(const struct kst_pod_container *self, int code)
@@ -134,6 +169,53 @@ static int64_t longer(int64_t backoff_ms)
     return backoff_ms * 2 < MOST_BACKOFF_MS ? backoff_ms * 2 : MOST_BACKOFF_MS;
 }
 
+/* What it was becomes what it was before. */
+static void keep_last(struct kst_pod_container *self)
+{
+    if (self->state.now != KST_STATE_ENDED)
+        return;
+    state_release(&self->last);
+    self->last = self->state;
+    self->state = (struct kst_pod_state){0};
+}
+
+static void back_off_starting(struct kst_pod_container *self, int64_t backoff_ms)
+{
+    kst_auto_free char *message = kst_asprintf(
+        "back-off %llds restarting failed container=%s pod=%s_%s(%s)", (long long)backoff_ms / 1000,
+        self->name, self->pod->name, self->pod->ns, self->pod->uid);
+    keep_last(self);
+    kst_pod_set_waiting(self, "CrashLoopBackOff", message);
+    kst_pod_tell(self->pod);
+    kst_pod_event(self, "Warning", "BackOff", "Back-off restarting failed container");
+}
+
+static void back_off_pulling(struct kst_pod_container *self)
+{
+    const char *image = kst_api_text(self->spec, "image");
+    kst_auto_free char *message = kst_asprintf("Back-off pulling image \"%s\": %s", image,
+                                               self->state.message);
+    kst_pod_set_waiting(self, "ImagePullBackOff", message);
+    kst_pod_tell(self->pod);
+    kst_pod_event(self, "Normal", "BackOff", "Back-off pulling image \"%s\"", image);
+    kst_pod_event(self, "Warning", "Failed", "Error: ImagePullBackOff");
+}
+
+/* Until it is tried again: KST_E_CANCELLED where it is not to be. */
+static int await_next(struct kst_pod_container *self, int code, int64_t backoff_ms)
+{
+    if (code != -1) {
+        if (backoff_ms > 0)
+            back_off_starting(self, backoff_ms);
+        return kst_sleep_ms(backoff_ms, NULL);
+    }
+    int rc = kst_sleep_ms(RETRY_MS, NULL);
+    if (rc == KST_E_CANCELLED || strcmp(self->state.reason, "ErrImagePull") != 0)
+        return rc;
+    back_off_pulling(self);
+    return kst_sleep_ms(backoff_ms, NULL);
+}
+
 /* Runs it again and again, as the Pod's policy says. */
 static int supervise(void *arg, struct kst_err **err)
 {
@@ -146,27 +228,11 @@ static int supervise(void *arg, struct kst_err **err)
             break;
         if (kst_now_ms() - began_ms > WELL_AFTER_MS)
             backoff_ms = 0;
-        if (backoff_ms > 0 && code != -1) {
-            state_release(&self->last);
-            self->last = self->state;
-            self->state = (struct kst_pod_state){0};
-            kst_auto_free char *message = kst_asprintf(
-                "back-off %llds restarting failed container=%s pod=%s_%s(%s)",
-                (long long)backoff_ms / 1000, self->name, self->pod->name, self->pod->ns,
-                self->pod->uid);
-            kst_pod_set_waiting(self, "CrashLoopBackOff", message);
-            kst_pod_tell(self->pod);
-        }
-        if (kst_sleep_ms(code == -1 ? RETRY_MS : backoff_ms, NULL) == KST_E_CANCELLED ||
-            self->pod->ending)
+        if (await_next(self, code, backoff_ms) == KST_E_CANCELLED || self->pod->ending)
             break;
         backoff_ms = backoff_ms ? longer(backoff_ms) : FIRST_BACKOFF_MS;
         if (code != -1) {
-            if (self->state.now == KST_STATE_ENDED) {
-                state_release(&self->last);
-                self->last = self->state;
-                self->state = (struct kst_pod_state){0};
-            }
+            keep_last(self);
             self->restarts++;
         }
     }
@@ -291,6 +357,7 @@ static int stop_one(void *arg, struct kst_err **err)
     if (!container->process)
         return 0;
     container->users++;
+    kst_pod_event(container, "Normal", "Killing", "Stopping container %s", container->name);
     if (self->grace_ms > 0)
         run_hook(container, "preStop");
     kst_container_stop(container->process, self->grace_ms, NULL);

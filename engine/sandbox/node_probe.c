@@ -152,6 +152,7 @@ int kst_pod_run_handler(struct kst_pod_container *self, const struct kst_json *h
 /* ---- probes ---- */
 
 struct probe {
+    const char *title; /* in Events */
     const struct kst_json *spec;
     int64_t next_ms;
     int64_t failures, successes;
@@ -162,9 +163,11 @@ static int64_t seconds(const struct kst_json *spec, const char *key, int64_t oth
     return kst_api_ms(kst_json_path_int(spec, key, otherwise));
 }
 
-static void probe_begin(struct probe *self, const struct kst_json *container, const char *name)
+static void probe_begin(struct probe *self, const struct kst_json *container, const char *name,
+                        const char *title)
 {
-    *self = (struct probe){.spec = kst_json_get(container, name), .next_ms = KST_NEVER};
+    *self = (struct probe){
+        .title = title, .spec = kst_json_get(container, name), .next_ms = KST_NEVER};
     if (self->spec)
         self->next_ms = kst_now_ms() + seconds(self->spec, "initialDelaySeconds", 0);
 }
@@ -176,10 +179,14 @@ static int probe_turn(struct probe *self, struct kst_pod_container *container, i
     *verdict = 0;
     if (!self->spec || kst_now_ms() < self->next_ms)
         return 0;
+    kst_auto_err struct kst_err *err = NULL;
     int rc = kst_pod_run_handler(container, self->spec, seconds(self->spec, "timeoutSeconds", 1),
-                                 NULL);
+                                 &err);
     if (rc == KST_E_CANCELLED)
         return rc;
+    if (rc < 0)
+        kst_pod_event(container, "Warning", "Unhealthy", "%s probe failed: %s", self->title,
+                      kst_err_message(err));
     self->next_ms = kst_now_ms() + seconds(self->spec, "periodSeconds", 10);
     self->failures = rc < 0 ? self->failures + 1 : 0;
     self->successes = rc < 0 ? 0 : self->successes + 1;
@@ -198,6 +205,14 @@ static void set_ready(struct kst_pod_container *self, bool ready)
     kst_pod_tell(self->pod);
 }
 
+/* Ends it; whoever runs it starts it again, and ends this fiber. */
+static void restart(struct kst_pod_container *self, const char *probe)
+{
+    kst_pod_event(self, "Normal", "Killing", "Container %s failed %s probe, will be restarted",
+                  self->name, probe);
+    kst_pod_container_end(self);
+}
+
 static int64_t sooner(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -208,18 +223,18 @@ int kst_pod_probe(void *arg, struct kst_err **err)
     struct kst_pod_container *self = arg;
     struct probe startup, readiness, liveness;
     int verdict = 0, rc = 0;
-    probe_begin(&startup, self->spec, "startupProbe");
+    probe_begin(&startup, self->spec, "startupProbe", "Startup");
     while (startup.spec && rc == 0 && !self->started) {
         rc = probe_turn(&startup, self, &verdict);
         self->started = verdict > 0;
-        if (verdict < 0 && self->process)
-            kst_container_kill(self->process);
+        if (verdict < 0)
+            restart(self, "startup");
         if (rc == 0 && !self->started)
             rc = kst_sleep_ms(startup.next_ms - kst_now_ms(), NULL);
     }
     self->started = true;
-    probe_begin(&readiness, self->spec, "readinessProbe");
-    probe_begin(&liveness, self->spec, "livenessProbe");
+    probe_begin(&readiness, self->spec, "readinessProbe", "Readiness");
+    probe_begin(&liveness, self->spec, "livenessProbe", "Liveness");
     if (!readiness.spec)
         set_ready(self, true);
     kst_pod_tell(self->pod);
@@ -229,8 +244,8 @@ int kst_pod_probe(void *arg, struct kst_err **err)
             set_ready(self, verdict > 0);
         if (rc == 0)
             rc = probe_turn(&liveness, self, &verdict);
-        if (rc == 0 && verdict < 0 && self->process)
-            kst_container_kill(self->process);
+        if (rc == 0 && verdict < 0)
+            restart(self, "liveness");
         if (rc == 0)
             rc = kst_sleep_ms(sooner(readiness.next_ms, liveness.next_ms) - kst_now_ms(), NULL);
     }

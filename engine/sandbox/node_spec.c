@@ -271,6 +271,7 @@ int kst_pod_container_start(struct kst_pod_container *self, struct kst_err **err
         kst_err_reason(err, "ErrImagePull");
         return rc;
     }
+    self->pulled = true;
     rc = make_env(self, image, &env, err);
     if (rc < 0) {
         kst_err_reason(err, "CreateContainerConfigError");
@@ -304,5 +305,8 @@ int kst_pod_container_start(struct kst_pod_container *self, struct kst_err **err
         .log_path = log,
         .stop_signal = image->stop_signal,
     };
-    return kst_container_start(pod->node->loop, &spec, &self->process, err);
+    rc = kst_container_start(pod->node->loop, &spec, &self->process, err);
+    if (rc < 0)
+        kst_err_reason(err, "StartError");
+    return rc;
 }

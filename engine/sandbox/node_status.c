@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The status of a Pod, as kubelet writes it. */
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
+#include "sandbox/controller.h"
 #include "sandbox/node_internal.h"
 #include "sandbox/store.h"
 
@@ -56,7 +59,8 @@ static struct kst_json *container_json(const struct kst_pod_container *self)
     struct kst_json *json = kst_json_make(
         "{'name':%s,'state':%J,'lastState':%J,'ready':%b,'restartCount':%d,'image':%s,"
         "'imageID':%s,'containerID':%s}",
-        self->name, state, last, self->init ? done : self->ready, self->restarts, image, image, id);
+        self->name, state, last, self->init ? done : self->ready, self->restarts, image,
+        self->pulled ? image : "", id);
     if (!*id)
         kst_json_remove(json, "containerID");
     if (!self->init)
@@ -114,7 +118,7 @@ static const char *phase_of(const struct kst_pod *self, const struct summary *su
 }
 
 static void push_condition(struct kst_json *list, const struct kst_json *old, const char *type,
-                           bool value, const char *reason)
+                           bool value, const char *reason, const char *message)
 {
     char now[KST_TIME_TEXT];
     const char *since = now, *status = value ? "True" : "False";
@@ -128,21 +132,64 @@ static void push_condition(struct kst_json *list, const struct kst_json *old, co
         since);
     if (!value && reason)
         kst_json_set_str(condition, "reason", reason);
+    if (!value && reason && message)
+        kst_json_set_str(condition, "message", message);
     kst_json_push(list, condition);
 }
 
-static void set_conditions(struct kst_json *status, const struct kst_json *old,
-                           const struct summary *sum, const char *phase)
+/* "containers with unready status: [a b]"; the caller frees it. */
+static char *unready(const struct kst_pod *self, bool init)
 {
+    kst_auto_buf names = KST_BUF_INIT(64 * 1024);
+    for (size_t i = 0; i < self->ncontainers; i++) {
+        const struct kst_pod_container *c = &self->containers[i];
+        bool done = c->state.now == KST_STATE_ENDED && c->state.exit_code == 0;
+        if (c->init == init && !(init ? done : c->ready))
+            kst_buf_addf(&names, "%s%s", names.len ? " " : "", c->name);
+    }
+    return kst_asprintf("containers with %s status: [%s]", init ? "incomplete" : "unready",
+                        names.data);
+}
+
+static void set_conditions(const struct kst_pod *self, struct kst_json *status,
+                           const struct kst_json *old, const struct summary *sum, const char *phase)
+{
+    static const char *const own[] = {"Initialized", "Ready", "ContainersReady", "PodScheduled"};
     bool succeeded = strcmp(phase, "Succeeded") == 0;
     bool ready = sum->initialized && sum->ready == sum->count && sum->count > 0;
     const char *why = succeeded ? "PodCompleted" : "ContainersNotReady";
+    kst_auto_free char *incomplete = unready(self, true), *waiting = unready(self, false);
     struct kst_json *list = kst_json_array();
-    push_condition(list, old, "Initialized", sum->initialized, "ContainersNotInitialized");
-    push_condition(list, old, "Ready", ready, why);
-    push_condition(list, old, "ContainersReady", ready, why);
-    push_condition(list, old, "PodScheduled", true, NULL);
+    push_condition(list, old, "Initialized", sum->initialized, "ContainersNotInitialized",
+                   incomplete);
+    push_condition(list, old, "Ready", ready, why, succeeded ? NULL : waiting);
+    push_condition(list, old, "ContainersReady", ready, why, succeeded ? NULL : waiting);
+    push_condition(list, old, "PodScheduled", true, NULL, NULL);
+    for (const struct kst_json *c = kst_json_first(old); c; c = kst_json_next(c)) {
+        bool others = true;
+        for (size_t i = 0; i < KST_ARRAY_LEN(own); i++)
+            others = others && strcmp(kst_api_text(c, "type"), own[i]) != 0;
+        if (others)
+            kst_json_push(list, kst_json_dup(c));
+    }
     kst_json_set(status, "conditions", list);
+}
+
+void kst_pod_event(const struct kst_pod_container *self, const char *type, const char *reason,
+                   const char *format, ...)
+{
+    const struct kst_pod *pod = self->pod;
+    const struct kst_object *object = kst_api_find(pod->node->api, "/pods", pod->ns, pod->name);
+    kst_auto_free char *field = kst_asprintf(
+        "spec.%s{%s}", self->init ? "initContainers" : "containers", self->name);
+    kst_auto_buf text = KST_BUF_INIT(64 * 1024);
+    va_list args;
+    va_start(args, format);
+    kst_buf_addv(&text, format, args);
+    va_end(args);
+    if (object && strcmp(object->uid, pod->uid) == 0)
+        kst_control_event_of(pod->node->api, object, field, "kubelet", type, reason, "%s",
+                             text.data);
 }
 
 void kst_pod_tell(struct kst_pod *self)
@@ -156,7 +203,7 @@ void kst_pod_tell(struct kst_pod *self)
         "{'phase':%s,'hostIP':'127.0.0.1','podIP':%s,'podIPs':[{'ip':%s}],'qosClass':%s}", phase,
         self->ip, self->ip, kst_api_text(object->json, "status.qosClass"));
     set_time(status, "startTime", self->start_ms);
-    set_conditions(status, kst_json_path(object->json, "status.conditions"), &sum, phase);
+    set_conditions(self, status, kst_json_path(object->json, "status.conditions"), &sum, phase);
     for (size_t i = 0; i < self->ncontainers; i++)
         kst_json_push(kst_json_ensure_array(status, self->containers[i].init
                                                         ? "initContainerStatuses"
