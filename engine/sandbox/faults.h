@@ -7,7 +7,8 @@
  *
  * verb, resource, subresource, namespace, name and agent (a prefix) are compared where they are
  * given; the first `after` requests that match are left alone, then `times` (default 1, 0 for ever)
- * go wrong. fault: reset-before, reset-after, 500, 503, 429, 409, 410, hang, truncate.
+ * go wrong. fault: reset-before, reset-after, 500, 503, 429, 409, 410, hang, truncate. The agents
+ * begin with "kassette", of the engine, and "dircsi", of the sandbox's own storage.
  */
 #ifndef KST_SANDBOX_FAULTS_H
 #define KST_SANDBOX_FAULTS_H
