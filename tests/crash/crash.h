@@ -57,7 +57,7 @@ struct crash_case {
     struct blow blows[MAX_BLOWS];
     size_t nblows;
     bool slow; /* it mostly waits */
-    bool done, passed, succeeded;
+    bool done, passed;
     unsigned starts; /* of engines */
     int64_t took_ms;
     char *why; /* it failed */

@@ -87,6 +87,26 @@ static int lie_in_wait(void *arg, struct kst_err **err)
     return rc;
 }
 
+static bool has_ended(const struct world *world, bool *succeeded)
+{
+    const struct kst_json *run = world_run(world);
+    const char *phase = run ? kst_api_text(run, "status.phase") : "";
+    *succeeded = strcmp(phase, "Succeeded") == 0;
+    return kst_phase_is_final(kst_phase_parse(phase));
+}
+
+/* What an engine that was not killed says by its exit code. */
+static int check_status(const struct world *world, int status, struct kst_err **err)
+{
+    bool succeeded = false;
+    if (status > 128)
+        return kst_err_set(err, KST_E_FAILED, "the engine was ended by signal %d", status - 128);
+    if (has_ended(world, &succeeded) && succeeded != (status == 0))
+        return kst_err_set(err, KST_E_FAILED, "the run has %s, and the engine's exit code is %d",
+                           succeeded ? "succeeded" : "failed", status);
+    return 0;
+}
+
 static int run_engines(struct world *world, struct crash_case *now, struct kst_err **err)
 {
     struct ambush ambush = {.world = world, .blow = &now->blows[0]};
@@ -100,8 +120,8 @@ static int run_engines(struct world *world, struct crash_case *now, struct kst_e
         if (final && status != 128 + SIGKILL)
             break; /* who was killed is started again, whatever the Run says */
         rc = engine_run(world, &status, err);
-        if (rc == 0 && status > 128 && status != 128 + SIGKILL)
-            rc = kst_err_set(err, KST_E_FAILED, "the engine was ended by signal %d", status - 128);
+        if (rc == 0 && status != 128 + SIGKILL)
+            rc = check_status(world, status, err);
     }
     if (waiting) {
         kst_fiber_cancel(waiting);
@@ -119,9 +139,7 @@ static void run_case(struct world *world, struct crash_case *now)
     if (rc == 0)
         rc = run_engines(world, now, &err);
     now->why = rc < 0 ? kst_strdup(kst_err_message(err)) : check_world(world, now);
-    const struct kst_json *run = world_run(world);
     world->now = NULL;
-    now->succeeded = run && strcmp(kst_api_text(run, "status.phase"), "Succeeded") == 0;
     now->passed = now->why == NULL;
     now->starts = world->starts;
     now->took_ms = kst_now_ms() - start_ms;
@@ -146,7 +164,8 @@ static void keep_log(const struct matrix *self, const struct world *world,
         fprintf(file, "\n%s\n", run.data);
     }
     fclose(file);
-    printf("      its log: %s\n", to);
+    if (!now->passed)
+        printf("      its log: %s\n", to);
 }
 
 /* ---- all of them ---- */
