@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "sandbox/gotext.h"
 
 struct values {
     const struct kst_json **at;
@@ -383,6 +384,7 @@ static bool verdict(const char *operator, int order)
     }
 }
 
+/* As Go compares: a whole number and one that is not are of two types, and not comparable. */
 static int compare(const struct reader *self, const char *operator, const struct kst_json * a,
                    const struct kst_json *b, bool *pass, struct kst_err **err)
 {
@@ -396,7 +398,9 @@ static int compare(const struct reader *self, const char *operator, const struct
         order = kst_json_true(a) != kst_json_true(b);
         comparable = operator[0] == '=' || operator[0] == '!';
     } else if (comparable && type == KST_JSON_NUMBER) {
-        if (kst_json_int(a, &ia) && kst_json_int(b, &ib)) {
+        bool whole = kst_go_is_int(kst_json_number(a), &ia);
+        comparable = whole == kst_go_is_int(kst_json_number(b), &ib);
+        if (whole && comparable) {
             order = (ia > ib) - (ia < ib);
         } else {
             double da = strtod(kst_json_number(a), NULL), db = strtod(kst_json_number(b), NULL);

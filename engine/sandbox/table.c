@@ -11,8 +11,12 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "sandbox/gotext.h"
 #include "sandbox/jsonpath.h"
 #include "sandbox/table_internal.h"
+
+/* Whole numbers up to here are the same as a double. */
+#define EXACT ((int64_t)1 << 53)
 
 static struct kst_json *column(const char *name, const char *type, const char *format,
                                const char *description, int64_t priority)
@@ -45,65 +49,6 @@ static struct kst_json *custom_columns(const struct kst_json *printer_columns)
     return columns;
 }
 
-/* A number as Go's fmt prints it with %v: the shortest decimals that are read as the same. */
-static void number_text(const struct kst_json *value, struct kst_buf *out)
-{
-    int64_t whole = 0;
-    const char *text = kst_json_number(value);
-    if (!strpbrk(text, ".eE") && kst_json_int(value, &whole)) {
-        kst_buf_addf(out, "%" PRId64, whole);
-        return;
-    }
-    double number = strtod(text, NULL);
-    char digits[64];
-    int precision = 0;
-    do
-        snprintf(digits, sizeof(digits), "%.*e", precision, number);
-    while (strtod(digits, NULL) != number && ++precision < 17);
-    const char *e = strchr(digits, 'e');
-    int exponent = e ? (int)strtol(e + 1, NULL, 10) : 0;
-    if (exponent < -4 || exponent >= 21)
-        kst_buf_adds(out, digits);
-    else
-        kst_buf_addf(out, "%.*f", precision > exponent ? precision - exponent : 0, number);
-}
-
-/* JSON as Go's encoder has it: keys in order, and no <, > or & in strings. */
-static void go_json(const struct kst_json *value, struct kst_buf *out)
-{
-    enum kst_json_type type = kst_json_type(value);
-    if (type == KST_JSON_NUMBER) {
-        number_text(value, out);
-    } else if (type == KST_JSON_ARRAY) {
-        kst_buf_addc(out, '[');
-        for (const struct kst_json *e = kst_json_first(value); e; e = kst_json_next(e)) {
-            go_json(e, out);
-            kst_buf_adds(out, kst_json_next(e) ? "," : "");
-        }
-        kst_buf_addc(out, ']');
-    } else if (type == KST_JSON_OBJECT) {
-        size_t count;
-        kst_auto_free const char **keys = kst_cell_sorted_keys(value, &count);
-        kst_buf_addc(out, '{');
-        for (size_t i = 0; i < count; i++) {
-            kst_auto_json struct kst_json *key = kst_json_from_str(keys[i]);
-            kst_buf_adds(out, i > 0 ? "," : "");
-            go_json(key, out);
-            kst_buf_addc(out, ':');
-            go_json(kst_json_get(value, keys[i]), out);
-        }
-        kst_buf_addc(out, '}');
-    } else {
-        kst_auto_free char *text = kst_json_text(value);
-        for (const char *at = text; *at; at++) {
-            if (strchr("<>&", *at))
-                kst_buf_addf(out, "\\u%04x", (unsigned)*at);
-            else
-                kst_buf_addc(out, *at);
-        }
-    }
-}
-
 static struct kst_json *string_cell(const struct kst_json *value)
 {
     kst_auto_buf text = KST_BUF_INIT(KST_TABLE_CELL_BYTES);
@@ -111,12 +56,12 @@ static struct kst_json *string_cell(const struct kst_json *value)
     case KST_JSON_STRING:
         return kst_json_dup(value);
     case KST_JSON_NUMBER:
-        number_text(value, &text);
+        kst_go_plain(&text, value);
         break;
     case KST_JSON_NULL:
         return kst_json_from_str("<no value>");
     default:
-        go_json(value, &text);
+        kst_go_json(&text, value);
     }
     return kst_json_from_str(text.data);
 }
@@ -136,18 +81,23 @@ static struct kst_json *date_cell(const struct kst_json *value, int64_t now_ms)
     return kst_json_from_str(age);
 }
 
+/* As a float64, or cut to an int64 where that is asked for; what is too large is then the least. */
 static struct kst_json *number_cell(const struct kst_json *value, bool integer)
 {
     int64_t whole = 0;
     const char *text = kst_json_number(value);
     if (!text)
         return kst_json_null();
-    if (!integer || (!strpbrk(text, ".eE") && kst_json_int(value, &whole)))
+    bool is_int = kst_go_is_int(text, &whole);
+    if (is_int && (integer || (whole > -EXACT && whole < EXACT)))
         return kst_json_dup(value);
     double number = strtod(text, NULL);
-    if (!(fabs(number) < 9e18))
-        return kst_json_null();
-    return kst_json_from_int((int64_t)number);
+    if (integer)
+        return kst_json_from_int(fabs(number) < 9223372036854775808.0 ? (int64_t)number
+                                                                      : INT64_MIN);
+    kst_auto_free char *exact = kst_asprintf("%.1f", number);
+    kst_auto_free char *stored = kst_go_json_number(is_int ? exact : text);
+    return kst_json_from_number(stored);
 }
 
 static struct kst_json *custom_cell(const struct kst_json *column, const struct kst_json *object,
