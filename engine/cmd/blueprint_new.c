@@ -160,7 +160,7 @@ static int write_luarc(const char *dir, char **written, struct kst_err **err)
         return 0;
     kst_auto_json struct kst_json *json = kst_json_make(
         "{'runtime.version':'Lua 5.4','workspace.library':[%s],"
-        "'runtime.builtin':{'io':'disable','os':'disable','debug':'disable','package':'disable'}}",
+        "'runtime.builtin':{'io':'disable','os':'disable','debug':'disable'}}",
         types);
     kst_json_print(json, KST_JSON_PRETTY, &text);
     kst_buf_addc(&text, '\n');

@@ -71,10 +71,11 @@ static const char *kind_of(const struct try *self)
     return text ? text : "StatefulSet";
 }
 
-/* An image that the rule takes and this machine has programs for; else one with a shell. *folder is
- * where it has its data. The caller frees both. */
+/* An image that the rule takes and this machine has programs for; NULL where a shell is to stand
+ * for it, which is told. *folder is where it has its data. The caller frees both. */
 static char *image_of(const struct try *self, char **folder)
 {
+    kst_auto_err struct kst_err *why = NULL;
     const char *pattern = kst_json_path_str(self->blueprint, "match.image");
     const struct kst_image *image = NULL;
     struct kst_images *images = NULL;
@@ -82,7 +83,10 @@ static char *image_of(const struct try *self, char **folder)
     bool known = name && kst_images_new(&images, NULL) == 0 &&
                  (!self->options->images ||
                   kst_images_load(images, self->options->images, NULL) == 0) &&
-                 kst_images_find(images, name, &image, NULL) == 0;
+                 kst_images_find(images, name, &image, &why) == 0;
+    if (!known)
+        printf("A shell stands for the application%s%s.\n", why ? ": " : "",
+               why ? kst_err_message(why) : "");
     *folder = kst_strdup(known && image->volumes && image->volumes[0] ? image->volumes[0]
                                                                       : "/data");
     kst_images_free(images);

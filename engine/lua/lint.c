@@ -86,6 +86,20 @@ void kst_lint_tell(struct kst_lint_walk *self, size_t at, const char *rule, cons
                rc == 0 ? text.data : "something is wrong here that is too long to be told", hint);
 }
 
+/* Whether a finding would be told: then it is worth to look for a near name. */
+static bool is_worth(const struct kst_lint_walk *self)
+{
+    return self->telling && kst_json_len(self->findings) < KST_LINT_FINDINGS;
+}
+
+void kst_lint_remember(struct kst_lint_walk *self, struct kst_json *names, const char *name)
+{
+    if (self->remembered >= KST_LINT_NAMES || kst_json_get(names, name))
+        return;
+    kst_json_set_bool(names, name, true);
+    self->remembered++;
+}
+
 static const char *near_words(struct kst_lint_walk *self, const char *name,
                               const char *const *names)
 {
@@ -97,6 +111,8 @@ const char *kst_lint_near_field(struct kst_lint_walk *self, const struct kst_cla
                                 const char *name)
 {
     size_t count = 0;
+    if (!is_worth(self))
+        return "";
     for (const struct kst_class *at = class; at; at = at->parent) {
         for (const struct kst_field *field = at->fields; field; field = field->next)
             count++;
@@ -114,6 +130,8 @@ const char *kst_lint_near_key(struct kst_lint_walk *self, const struct kst_json 
                               const char *name)
 {
     size_t count = 0;
+    if (!is_worth(self))
+        return "";
     kst_auto_free const char **names = kst_calloc(kst_json_len(object) + 1, sizeof(*names));
     for (const struct kst_json *row = kst_json_first(object); row; row = kst_json_next(row))
         names[count++] = kst_json_key(row);
@@ -301,10 +319,11 @@ static bool is_param_told(const struct kst_lint_walk *self, const char *name)
 static void check_params(struct kst_lint_walk *self, const struct kst_json *declared)
 {
     const struct kst_node *params = member(self->table, "params");
+    size_t count = 0;
     for (const struct kst_json *row = kst_json_first(declared); row; row = kst_json_next(row)) {
         kst_auto_err struct kst_err *err = NULL;
         kst_auto_json struct kst_json *one = kst_json_object(), *specs = NULL, *values = NULL;
-        if (!kst_json_key(row))
+        if (!kst_json_key(row) || ++count > KST_LINT_NAMES)
             return;
         kst_json_set(one, kst_json_key(row), kst_json_dup(row));
         int rc = kst_params_check(self->file->name, one, &specs, &err);

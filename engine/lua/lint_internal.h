@@ -12,6 +12,7 @@
 enum {
     KST_LINT_PASSES = 5,       /* over a text, until the types of its variables are known */
     KST_LINT_FINDINGS = 200,   /* of one file */
+    KST_LINT_NAMES = 1000,     /* that one text may set, as far as they are remembered */
     KST_LINT_INFER_DEPTH = 40, /* of functions that return what others return */
 };
 
@@ -42,7 +43,7 @@ struct kst_lint_walk {
     struct kst_json *findings;
     unsigned pass;
     bool telling; /* the last pass: findings are kept */
-    size_t errors;
+    size_t errors, remembered;
     /* What the text is about. */
     const struct kst_node *table; /* the constructor of the blueprint */
     struct kst_class *blueprint, *run, *app, *session, *world;
@@ -69,6 +70,8 @@ void kst_lint_tell(struct kst_lint_walk *self, size_t at, const char *rule, cons
 void kst_lint_tell_at(struct kst_json *findings, const char *path, struct kst_place place,
                       const char *severity, const char *rule, const char *message,
                       const char *hint);
+/* Remembers a name that the text sets, in `names`. */
+void kst_lint_remember(struct kst_lint_walk *self, struct kst_json *names, const char *name);
 /* "did you mean 'exec'?" among the fields of a class, as "\n…", or ""; the walk's. */
 const char *kst_lint_near_field(struct kst_lint_walk *self, const struct kst_class *class,
                                 const char *name);

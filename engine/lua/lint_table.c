@@ -232,7 +232,9 @@ void kst_lint_declare_params(struct kst_lint_walk *self)
     self->params = kst_types_add_class(&self->types, "params");
     self->params_type = kst_types_of_class(&self->types, self->params);
     for (const struct kst_node *node = params ? params->a : NULL; node; node = node->next) {
-        if (node->a && node->a->kind == KST_NODE_STRING)
+        bool known = node->a && node->a->kind == KST_NODE_STRING &&
+                     ++self->remembered <= KST_LINT_NAMES;
+        if (known)
             kst_class_add(&self->types, self->params, node->a->text, param_type(self, node->b));
         else
             self->params->is_open = true;

@@ -293,8 +293,7 @@ static void set_global(struct kst_lint_walk *self, const struct kst_node *target
                        const struct kst_node *value)
 {
     bool is_function = value && value->kind == KST_NODE_FUNCTION;
-    if (!kst_json_get(self->globals, target->text))
-        kst_json_set_bool(self->globals, target->text, true);
+    kst_lint_remember(self, self->globals, target->text);
     kst_lint_tell(self, target->at, "global",
                   "'%s' is a global variable, which all functions share\nwrite: local %s%s",
                   target->text, is_function ? "function " : "", target->text);
@@ -314,6 +313,8 @@ static const struct kst_type *set_field(struct kst_lint_walk *self, const struct
     const char *name = target->b->text;
     struct kst_field *field = kst_class_field(class, name);
     if (class == self->frozen) {
+        if (!field && ++self->remembered > KST_LINT_NAMES)
+            return NULL;
         if (!field) {
             field = kst_class_add(&self->types, class, name, NULL);
             field->at = target->b->at;
@@ -321,14 +322,14 @@ static const struct kst_type *set_field(struct kst_lint_walk *self, const struct
         field->type = kst_lint_join(self, field->type, type);
         return NULL;
     }
-    if (class == self->blueprint)
+    if (class == self->blueprint && field)
         kst_json_set_int(self->given, name, (int64_t)target->b->at);
     if (!field && class == self->blueprint)
         tell_field(self, target, class);
     if (field || class == self->blueprint)
         return field ? field->type : NULL;
     kst_auto_free char *extra = kst_asprintf("%s.%s", class->name, name);
-    kst_json_set_bool(self->extras, extra, true);
+    kst_lint_remember(self, self->extras, extra);
     return NULL;
 }
 

@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "base/near.h"
 
+enum { MAX_PARAMS = 1000 };
+
 static const char *const spec_fields[] = {"type", "default", "required", "secret",
                                           "enum", "doc",     NULL};
 static const char *const types[] = {"string",   "integer", "number", "boolean",
@@ -144,6 +146,12 @@ int kst_params_check(const char *path, const struct kst_json *declared, struct k
                      struct kst_err **err)
 {
     kst_auto_json struct kst_json *specs = kst_json_object();
+    if (kst_json_len(declared) > MAX_PARAMS) { /* each is compared with every other */
+        kst_err_set(err, KST_E_LIMIT, "%s: it has %zu parameters, at most %d are allowed", path,
+                    kst_json_len(declared), MAX_PARAMS);
+        kst_err_reason(err, "BlueprintInvalid");
+        return KST_E_LIMIT;
+    }
     for (const struct kst_json *row = kst_json_first(declared); row; row = kst_json_next(row)) {
         const char *name = kst_json_key(row);
         if (!name)

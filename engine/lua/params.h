@@ -15,7 +15,7 @@ struct kst_err;
 struct kst_json;
 
 /* Checks a declaration (may be NULL) and completes it: name -> {type, default, required, secret,
- * enum, doc}. KST_E_INVALID begins with `path`. */
+ * enum, doc}. KST_E_INVALID, and KST_E_LIMIT beyond 1000 of them, begin with `path`. */
 int kst_params_check(const char *path, const struct kst_json *declared, struct kst_json **out,
                      struct kst_err **err);
 /* Values: the defaults, over them `given` (texts are converted to the declared type; may be NULL).

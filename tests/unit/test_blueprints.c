@@ -164,6 +164,23 @@ static void test_refused(void **state)
     }
 }
 
+/* Whatever a blueprint declares, the engine is not held by it. */
+static void test_too_many_params(void **state)
+{
+    kst_auto_buf text = KST_BUF_INIT(FILE_BYTES);
+    kst_auto_err struct kst_err *err = NULL;
+    struct kst_loop *loop = NULL;
+    kst_buf_adds(&text, "return { name = 'x', params = {");
+    for (int i = 0; i < 60000; i++)
+        kst_buf_addf(&text, "p%d=1,", i);
+    kst_buf_adds(&text, "} }");
+    struct text row = {.text = text.data};
+    assert_int_equal(kst_loop_new(&loop, NULL), 0);
+    assert_int_equal(kst_loop_run(loop, "load", load_text, &row, &err), KST_E_LIMIT);
+    kst_loop_free(loop);
+    assert_non_null(strstr(kst_err_message(err), "60000 parameters"));
+}
+
 int main(void)
 {
     static char generic[] = "generic", mariadb[] = "mariadb", postgresql[] = "postgresql";
@@ -175,6 +192,7 @@ int main(void)
         cmocka_unit_test_prestate(test_suite, mariadb),
         cmocka_unit_test_prestate(test_suite, postgresql),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_too_many_params),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

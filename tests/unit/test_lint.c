@@ -385,6 +385,18 @@ static void test_samples_have_an_end(void **state)
     }
 }
 
+/* A text that names very many things is looked at like any other. */
+static void test_many_names(void **state)
+{
+    static const char *const lines[] = {"a%d = 1\n", "b%d()\n", "x.y.z%d = 1\n"};
+    for (size_t i = 0; i < KST_ARRAY_LEN(lines); i++) {
+        kst_auto_buf text = KST_BUF_INIT(FILE_BYTES);
+        for (int j = 0; j < 40000; j++)
+            kst_buf_addf(&text, lines[i], j);
+        expect((struct job){.texts = {text.data}, .role = KST_LINT_MODULE}, "1:1 ");
+    }
+}
+
 /* ---- ours ---- */
 
 static void test_own_blueprints(void **state)
@@ -412,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_match),
         cmocka_unit_test(test_images),
         cmocka_unit_test(test_samples_have_an_end),
+        cmocka_unit_test(test_many_names),
         cmocka_unit_test(test_own_blueprints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
