@@ -15,6 +15,7 @@
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
 #include "sandbox/controller.h"
+#include "sandbox/status.h"
 #include "sandbox/store.h"
 
 #define SETS     "apps/statefulsets"
@@ -23,12 +24,15 @@
 enum { MAX_PODS = 1000 };
 
 static const char manager[] = "kube-controller-manager";
+static const char component[] = "statefulset-controller";
 
 struct set {
     struct kst_api *api;
     const struct kst_object *object;
     const struct kst_json *spec;
-    char *revision; /* of the template as it is now */
+    char *revision;      /* of the template as it is now */
+    const char *current; /* the one before, while it is being replaced; else the same */
+    int64_t again_ms;
     struct kst_object *pods[MAX_PODS];
     int64_t wanted, highest; /* ordinals: 0 … wanted - 1; the highest Pod there is, -1 for none */
     bool parallel;
@@ -86,7 +90,43 @@ static char *claim_name(const struct set *set, const struct kst_json *template, 
                         set->object->name, ordinal);
 }
 
-static bool make_claims(struct set *set, int64_t ordinal)
+/* The template and the revision for a Pod: those that an update does not reach yet (`partition`)
+ * are made as they were. */
+static const struct kst_json *template_for(const struct set *set, int64_t ordinal,
+                                           const char **revision)
+{
+    const struct kst_json *strategy = kst_json_get(set->spec, "updateStrategy");
+    const struct kst_object *before = NULL;
+    if (strcmp(kst_api_text(strategy, "type"), "RollingUpdate") == 0 &&
+        ordinal < kst_json_path_int(strategy, "rollingUpdate.partition", 0))
+        before = kst_api_find(set->api, "apps/controllerrevisions", set->object->ns, set->current);
+    *revision = before ? set->current : set->revision;
+    return before ? kst_json_path(before->json, "data.spec.template")
+                  : kst_json_get(set->spec, "template");
+}
+
+/* Creates an object (taken) and tells so by an Event; what fails is tried again. */
+static bool create(struct set *set, const char *bucket, struct kst_json *object, const char *what)
+{
+    const struct kst_api_call call = kst_api_call_for(set->api, bucket, set->object->ns, NULL,
+                                                      manager);
+    kst_auto_json struct kst_json *status = kst_api_create(set->api, &call, object, NULL);
+    bool claim = strcmp(bucket, "/pods") != 0;
+    if (status) {
+        kst_control_event(set->api, set->object, component, "Warning", "FailedCreate",
+                          "create %s in StatefulSet %s failed error: %s", what, set->object->name,
+                          kst_status_message(status));
+        set->again_ms = kst_control_retry(
+            kst_api_text(set->object->json, "metadata.creationTimestamp"));
+        return false;
+    }
+    kst_control_event(set->api, set->object, component, "Normal", "SuccessfulCreate",
+                      "create %s in StatefulSet %s success%s", what, set->object->name,
+                      claim ? "" : "ful");
+    return true;
+}
+
+static bool make_claims(struct set *set, int64_t ordinal, const char *pod)
 {
     const struct kst_json *list = claim_templates(set);
     for (const struct kst_json *t = kst_json_first(list); t; t = kst_json_next(t)) {
@@ -104,8 +144,8 @@ static bool make_claims(struct set *set, int64_t ordinal)
         struct kst_json *own = kst_json_ensure_object(metadata, "labels");
         for (const struct kst_json *l = kst_json_first(labels); l; l = kst_json_next(l))
             kst_json_set(own, kst_json_key(l), kst_json_dup(l));
-        if (kst_control_create(set->api, "/persistentvolumeclaims", set->object->ns, manager,
-                               claim) < 0)
+        kst_auto_free char *what = kst_asprintf("Claim %s Pod %s", name, pod);
+        if (!create(set, "/persistentvolumeclaims", claim, what))
             return false;
     }
     return true;
@@ -140,22 +180,32 @@ static void mount_claims(const struct set *set, struct kst_json *pod, int64_t or
 static void make_pod(struct set *set, int64_t ordinal)
 {
     kst_auto_free char *name = kst_asprintf("%s-%" PRId64, set->object->name, ordinal);
-    if (!make_claims(set, ordinal))
+    const char *revision;
+    if (!make_claims(set, ordinal, name))
         return;
     kst_auto_json struct kst_json *owner = kst_control_owner("apps/v1", "StatefulSet", set->object);
-    struct kst_json *pod = kst_control_pod(kst_json_get(set->spec, "template"), set->object->ns,
-                                           name, NULL, owner);
+    const struct kst_json *template = template_for(set, ordinal, &revision);
+    struct kst_json *pod = kst_control_pod(template, set->object->ns, name, NULL, owner);
     struct kst_json *metadata = kst_json_mut(pod, "metadata");
     kst_auto_free char *prefix = kst_asprintf("%s-", set->object->name);
     kst_json_set_str(metadata, "generateName", prefix);
     struct kst_json *labels = kst_json_ensure_object(metadata, "labels");
-    kst_json_set_str(labels, REVISION, set->revision);
+    kst_json_set_str(labels, REVISION, revision);
     kst_json_set_str(labels, "statefulset.kubernetes.io/pod-name", name);
     struct kst_json *spec = kst_json_mut(pod, "spec");
     kst_json_set_str(spec, "hostname", name);
     kst_json_set_str(spec, "subdomain", kst_api_text(set->spec, "serviceName"));
     mount_claims(set, pod, ordinal);
-    kst_control_create(set->api, "/pods", set->object->ns, manager, pod);
+    kst_auto_free char *what = kst_asprintf("Pod %s", name);
+    create(set, "/pods", pod, what);
+}
+
+static void delete_pod(struct set *set, const struct kst_object *pod)
+{
+    if (kst_control_delete(set->api, "/pods", pod) == 0)
+        kst_control_event(set->api, set->object, component, "Normal", "SuccessfulDelete",
+                          "delete Pod %s in StatefulSet %s successful", pod->name,
+                          set->object->name);
 }
 
 static bool is_well(const struct kst_object *pod)
@@ -163,11 +213,11 @@ static bool is_well(const struct kst_object *pod)
     return pod && !kst_api_is_deleting(pod->json) && kst_pod_is_ready(pod->json);
 }
 
-static bool is_current(const struct set *set, const struct kst_object *pod)
+static bool is_of(const struct kst_object *pod, const char *revision)
 {
     const struct kst_json *labels = kst_json_path(pod->json, "metadata.labels");
     const char *hash = kst_json_str(kst_json_get(labels, REVISION));
-    return hash && strcmp(hash, set->revision) == 0;
+    return hash && strcmp(hash, revision) == 0;
 }
 
 /* Makes what is missing; false where the next step has to wait. */
@@ -176,7 +226,7 @@ static bool grow(struct set *set)
     for (int64_t i = 0; i < set->wanted; i++) {
         const struct kst_object *pod = set->pods[i];
         if (pod && kst_pod_is_finished(pod->json) && !kst_api_is_deleting(pod->json))
-            kst_control_delete(set->api, "/pods", pod);
+            delete_pod(set, pod);
         else if (!pod)
             make_pod(set, i);
         if (!set->parallel && !is_well(pod))
@@ -191,7 +241,7 @@ static bool shrink(struct set *set)
         if (!set->pods[i])
             continue;
         if (!kst_api_is_deleting(set->pods[i]->json))
-            kst_control_delete(set->api, "/pods", set->pods[i]);
+            delete_pod(set, set->pods[i]);
         if (!set->parallel)
             return false;
     }
@@ -209,8 +259,8 @@ static void roll(struct set *set)
         const struct kst_object *pod = set->pods[i];
         if (!pod || kst_api_is_deleting(pod->json))
             return;
-        if (!is_current(set, pod)) {
-            kst_control_delete(set->api, "/pods", pod);
+        if (!is_of(pod, set->revision)) {
+            delete_pod(set, pod);
             return;
         }
         if (!is_well(pod))
@@ -222,35 +272,38 @@ static void roll(struct set *set)
 
 static void tell(struct set *set)
 {
-    int64_t replicas = 0, ready = 0, updated = 0;
+    int64_t replicas = 0, ready = 0, updated = 0, current = 0;
     for (int64_t i = 0; i <= set->highest; i++) {
         const struct kst_object *pod = set->pods[i];
         if (!pod)
             continue;
         replicas++;
         ready += kst_pod_is_ready(pod->json);
-        updated += is_current(set, pod) && !kst_api_is_deleting(pod->json);
+        updated += is_of(pod, set->revision) && !kst_api_is_deleting(pod->json);
+        current += is_of(pod, set->current) && !kst_api_is_deleting(pod->json);
     }
-    const char *current = kst_api_text(set->object->json, "status.currentRevision");
-    bool done = updated == replicas && ready >= set->wanted && replicas == set->wanted;
+    const struct kst_json *strategy = kst_json_get(set->spec, "updateStrategy");
+    if (strcmp(kst_api_text(strategy, "type"), "RollingUpdate") == 0 && updated == replicas &&
+        ready == replicas && replicas >= set->wanted) {
+        set->current = set->revision; /* the update is complete */
+        current = updated;
+    }
     struct kst_json *status = kst_json_make(
         "{'observedGeneration':%L,'replicas':%L}",
         kst_json_path_int(set->object->json, "metadata.generation", 1), replicas);
-    bool same = !*current || strcmp(current, set->revision) == 0 || done;
-    int64_t at_current = same ? updated : replicas - updated;
     if (ready)
         kst_json_set_int(status, "readyReplicas", ready);
-    if (at_current)
-        kst_json_set_int(status, "currentReplicas", at_current);
+    if (current)
+        kst_json_set_int(status, "currentReplicas", current);
     if (updated)
         kst_json_set_int(status, "updatedReplicas", updated);
-    kst_json_set_str(status, "currentRevision", same ? set->revision : current);
+    kst_json_set_str(status, "currentRevision", set->current);
     kst_json_set_str(status, "updateRevision", set->revision);
     kst_json_set_int(status, "collisionCount", 0);
     kst_api_set_status(set->api, SETS, set->object, status, manager);
 }
 
-static void keep(struct kst_api *api, const struct kst_object *object)
+static int64_t keep(struct kst_api *api, const struct kst_object *object)
 {
     kst_auto_free struct set *set = kst_calloc(1, sizeof(*set));
     set->api = api;
@@ -261,6 +314,9 @@ static void keep(struct kst_api *api, const struct kst_object *object)
         set->wanted = MAX_PODS;
     set->parallel = strcmp(kst_api_text(set->spec, "podManagementPolicy"), "Parallel") == 0;
     set->revision = kst_control_revision(api, object, "controller.kubernetes.io/hash");
+    const char *current = kst_api_text(object->json, "status.currentRevision");
+    set->current = *current ? current : set->revision;
+    set->again_ms = KST_NEVER;
     find_pods(set);
     tell(set);
     if (grow(set) && shrink(set))
@@ -268,20 +324,25 @@ static void keep(struct kst_api *api, const struct kst_object *object)
     for (int64_t i = 0; i <= set->highest; i++)
         kst_object_unref(set->pods[i]);
     free(set->revision);
+    return set->again_ms;
 }
 
 static int64_t reconcile(const struct kst_control *control)
 {
+    int64_t next = KST_NEVER;
     struct kst_control_list list = kst_control_list(control->api, SETS, NULL);
-    for (size_t i = 0; i < list.count; i++)
-        if (!kst_api_is_deleting(list.objects[i]->json))
-            keep(control->api, list.objects[i]);
+    for (size_t i = 0; i < list.count; i++) {
+        int64_t at = kst_api_is_deleting(list.objects[i]->json)
+                         ? KST_NEVER
+                         : keep(control->api, list.objects[i]);
+        next = at < next ? at : next;
+    }
     kst_control_list_release(&list);
-    return KST_NEVER;
+    return next;
 }
 
 const struct kst_controller kst_control_statefulsets = {
-    .name = manager,
+    .name = component,
     .buckets = {SETS, "/pods", "/persistentvolumeclaims"},
     .reconcile = reconcile,
 };
