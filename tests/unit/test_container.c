@@ -506,6 +506,65 @@ static int exec_body(void *arg, struct kst_err **err)
     return 0;
 }
 
+static off_t size_of(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 ? info.st_size : 0;
+}
+
+/* Whether the file grows, or (within a while) does not for some turns. */
+static bool stands(const char *path)
+{
+    enum { TURN_MS = 20, TURNS = 5 };
+    int64_t deadline_ms = kst_deadline_in_ms(10000);
+    int same = 0;
+    for (off_t size = -1; same < TURNS && kst_now_ms() < deadline_ms;) {
+        same = size_of(path) == size ? same + 1 : 0;
+        size = size_of(path);
+        kst_sleep_ms(TURN_MS, NULL);
+    }
+    return same == TURNS;
+}
+
+static bool grows(const char *path)
+{
+    int64_t deadline_ms = kst_deadline_in_ms(10000);
+    off_t size = size_of(path);
+    while (size_of(path) == size && kst_now_ms() < deadline_ms)
+        kst_sleep_ms(1, NULL);
+    return size_of(path) > size;
+}
+
+static int hold_body(void *arg, struct kst_err **err)
+{
+    const struct kst_container_spec spec = {.log_path = at("held")};
+    /* Its children are others at every moment. */
+    const char script[] = "(while :; do echo x; sleep 0.002; done) & (while :; do echo y; "
+                          "sleep 0.002; done) & wait";
+    struct kst_container *container = start(script, &spec);
+    int code;
+    assert_true(grows(spec.log_path));
+    kst_container_hold(container);
+    kst_container_hold(container);
+    assert_true(!namespaces || stands(spec.log_path));
+    kst_container_go_on(container);
+    assert_true(!namespaces || stands(spec.log_path));
+    kst_container_go_on(container);
+    assert_true(grows(spec.log_path));
+    kst_container_hold(container);
+    kst_container_kill(container);
+    assert_int_equal(kst_container_wait(container, &code, NULL, NULL), 0);
+    assert_int_equal(code, 137);
+    kst_container_go_on(container);
+    kst_container_free(container);
+    return 0;
+}
+
+static void test_hold(void **state)
+{
+    assert_int_equal(kst_loop_run(loop, "hold", hold_body, NULL, NULL), 0);
+}
+
 static int terminal_body(void *arg, struct kst_err **err)
 {
     struct kst_container *container = start("sleep 100", NULL);
@@ -827,6 +886,7 @@ static int run_all(const char *name)
         cmocka_unit_test(test_stop_deaf),      cmocka_unit_test(test_engine_killed),
         cmocka_unit_test(test_cancelled_stop), cmocka_unit_test(test_group),
         cmocka_unit_test(test_burst),          cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_hold),
     };
     print_message("%s:\n", name);
     return cmocka_run_group_tests(container, set_up, tear_down);
