@@ -101,6 +101,58 @@ static void mount_token(struct kst_json *spec, const char *secret)
                                     secret, secret));
 }
 
+/* The class that a Pod has where it names none; NULL where there is none. */
+static const struct kst_object *default_priority(struct kst_api *self)
+{
+    struct kst_bucket *classes = kst_store_bucket(self->store, "scheduling.k8s.io/priorityclasses");
+    const struct kst_object *object, *best = NULL;
+    for (size_t i = 0; (object = kst_bucket_at(classes, i)); i++)
+        if (kst_json_path_true(object->json, "globalDefault") &&
+            (!best || kst_json_path_int(object->json, "value", 0) <
+                          kst_json_path_int(best->json, "value", 0)))
+            best = object;
+    return best;
+}
+
+/* Priority and preemption are those of the class. */
+static struct kst_json *admit_priority(struct kst_api *self, const struct kst_api_call *call,
+                                       const struct kst_json *pod, struct kst_json *spec)
+{
+    const char *name = kst_api_text(spec, "priorityClassName");
+    const struct kst_object *class = *name ? kst_api_find(self, "scheduling.k8s.io/priorityclasses",
+                                                          "", name)
+                                           : default_priority(self);
+    int64_t priority = class ? kst_json_path_int(class->json, "value", 0) : 0;
+    if (strcmp(name, "system-cluster-critical") == 0)
+        priority = 2000000000;
+    else if (strcmp(name, "system-node-critical") == 0)
+        priority = 2000001000;
+    else if (*name && !class)
+        return kst_status_forbidden(call->resource, kst_api_text(pod, "metadata.name"),
+                                    "no PriorityClass with name %s was found", name);
+    else if (class)
+        kst_json_set_str(spec, "priorityClassName", class->name);
+    const char *policy = class ? kst_api_text(class->json, "preemptionPolicy") : "";
+    const char *wanted = *policy ? policy : "PreemptLowerPriority";
+    const char *given = kst_api_text(spec, "preemptionPolicy");
+    if (*given && strcmp(given, wanted) != 0)
+        return kst_status_forbidden(
+            call->resource, kst_api_text(pod, "metadata.name"),
+            "the string value of PreemptionPolicy (%s) must not be provided in pod spec; priority "
+            "admission controller computed %s from the given PriorityClass name",
+            given, wanted);
+    const struct kst_json *asked = kst_json_get(spec, "priority");
+    if (asked && kst_json_path_int(spec, "priority", 0) != priority)
+        return kst_status_forbidden(
+            call->resource, kst_api_text(pod, "metadata.name"),
+            "the integer value of priority (%lld) must not be provided in pod spec; priority "
+            "admission controller computed %lld from the given PriorityClass name",
+            (long long)kst_json_path_int(spec, "priority", 0), (long long)priority);
+    kst_json_set_int(spec, "priority", priority);
+    kst_json_set_str(spec, "preemptionPolicy", wanted);
+    return NULL;
+}
+
 static struct kst_json *admit_pod(struct kst_api *self, const struct kst_api_call *call,
                                   struct kst_json *pod)
 {
@@ -126,46 +178,17 @@ static struct kst_json *admit_pod(struct kst_api *self, const struct kst_api_cal
         mount_token(spec, secret);
     tolerate(spec, "node.kubernetes.io/not-ready");
     tolerate(spec, "node.kubernetes.io/unreachable");
-    if (!kst_json_get(spec, "priority"))
-        kst_json_set_int(spec, "priority", 0);
-    if (!kst_json_get(spec, "preemptionPolicy"))
-        kst_json_set_str(spec, "preemptionPolicy", "PreemptLowerPriority");
+    struct kst_json *status = admit_priority(self, call, pod, spec);
+    if (status)
+        return status;
     kst_json_set(pod, "status", kst_json_make("{'phase':'Pending','qosClass':%s}", qos_class(pod)));
     return NULL;
-}
-
-/* ---- Services ---- */
-
-static void give_node_ports(struct kst_api *self, struct kst_json *spec)
-{
-    struct kst_json *ports = kst_json_mut(spec, "ports");
-    for (size_t i = 0; i < kst_json_len(ports); i++) {
-        struct kst_json *port = kst_json_mut_at(ports, i);
-        if (kst_json_path_int(port, "nodePort", 0) == 0)
-            kst_json_set_int(port, "nodePort", (int64_t)(30000 + self->node_ports++ % 2768));
-    }
 }
 
 static struct kst_json *admit_service(struct kst_api *self, const struct kst_api_call *call,
                                       struct kst_json *service)
 {
-    struct kst_json *spec = kst_json_ensure_object(service, "spec");
-    const char *type = kst_api_text(spec, "type");
-    bool external = strcmp(type, "ExternalName") == 0;
-    const char *ip = kst_api_text(spec, "clusterIP");
-    if (!external && !*ip) {
-        uint64_t n = ++self->service_ips;
-        kst_auto_free char *made = kst_asprintf("10.0.%u.%u", (unsigned)(1 + n / 250 % 250),
-                                                (unsigned)(1 + n % 250));
-        kst_json_set_str(spec, "clusterIP", made);
-    }
-    if (!external) {
-        struct kst_json *list = kst_json_array();
-        kst_json_push(list, kst_json_dup(kst_json_get(spec, "clusterIP")));
-        kst_json_set(spec, "clusterIPs", list);
-    }
-    if (strcmp(type, "NodePort") == 0 || strcmp(type, "LoadBalancer") == 0)
-        give_node_ports(self, spec);
+    kst_admit_service(self, call, NULL, service);
     return NULL;
 }
 
@@ -215,10 +238,18 @@ static struct kst_json *admit_job(struct kst_api *self, const struct kst_api_cal
     struct kst_json *spec = kst_json_ensure_object(job, "spec");
     struct kst_json *labels = kst_json_ensure_object(
         kst_json_ensure_object(kst_json_ensure_object(spec, "template"), "metadata"), "labels");
-    kst_json_set_str(labels, "controller-uid", uid);
-    kst_json_set_str(labels, "job-name", name);
-    if (!kst_json_get(spec, "selector"))
-        kst_json_set(spec, "selector", kst_json_make("{'matchLabels':{'controller-uid':%s}}", uid));
+    struct kst_json *selected = kst_json_ensure_object(kst_json_ensure_object(spec, "selector"),
+                                                       "matchLabels");
+    if (!kst_json_get(labels, "job-name"))
+        kst_json_set_str(labels, "job-name", name);
+    if (!kst_json_get(labels, "controller-uid"))
+        kst_json_set_str(labels, "controller-uid", uid);
+    if (!kst_json_get(selected, "controller-uid"))
+        kst_json_set_str(selected, "controller-uid", uid);
+    /* A Job without labels has those of its template. */
+    struct kst_json *metadata = kst_json_mut(job, "metadata");
+    if (kst_json_len(kst_json_get(metadata, "labels")) == 0)
+        kst_json_set(metadata, "labels", kst_json_dup(labels));
     return NULL;
 }
 
@@ -291,7 +322,11 @@ struct kst_json *kst_admit_create(struct kst_api *self, const struct kst_api_cal
 struct kst_json *kst_admit_check(struct kst_api *self, const struct kst_api_call *call,
                                  const struct kst_json *live, const struct kst_json *object)
 {
-    struct kst_json *status = kst_limits_check(self, call, live, object);
+    struct kst_json *status = NULL;
+    if (strcmp(kst_bucket_name(call->resource->bucket), "/services") == 0)
+        status = kst_admit_service_check(self, call, object);
+    if (!status)
+        status = kst_limits_check(self, call, live, object);
     return status ? status : kst_quota_check(self, call, live, object);
 }
 
@@ -299,17 +334,8 @@ struct kst_json *kst_admit_update(struct kst_api *self, const struct kst_api_cal
                                   const struct kst_json *live, struct kst_json *object)
 {
     const char *bucket = kst_bucket_name(call->resource->bucket);
-    if (strcmp(bucket, "/services") == 0) {
-        struct kst_json *spec = kst_json_ensure_object(object, "spec");
-        bool external = strcmp(kst_api_text(spec, "type"), "ExternalName") == 0;
-        /* An update that leaves the address out keeps it. */
-        static const char *const kept[] = {"clusterIP", "clusterIPs"};
-        for (int i = 0; i < 2 && !external; i++)
-            if (!kst_json_get(spec, kept[i]) && kst_json_get(kst_json_get(live, "spec"), kept[i]))
-                kst_json_set(spec, kept[i],
-                             kst_json_dup(kst_json_get(kst_json_get(live, "spec"), kept[i])));
-        return external ? NULL : admit_service(self, call, object);
-    }
+    if (strcmp(bucket, "/services") == 0)
+        kst_admit_service(self, call, live, object);
     if (strcmp(bucket, "apiextensions.k8s.io/customresourcedefinitions") == 0)
         kst_crd_default(object);
     return NULL;

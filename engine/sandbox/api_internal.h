@@ -35,6 +35,10 @@ int64_t kst_api_ms(int64_t seconds);
  * dropped (api_read.c). NULL, or the Status that says why not. */
 struct kst_json *kst_api_read(struct kst_api *self, const struct kst_api_call *call,
                               struct kst_json *object);
+/* The same for what a patch has made of an object, in the words for patches; `patch` is shown, or
+ * with NULL the object. */
+struct kst_json *kst_api_read_patched(struct kst_api *self, const struct kst_api_call *call,
+                                      const struct kst_json *patch, struct kst_json *object);
 /* Fills in what every write needs, checks it, and stores it: `object` is taken and complete,
  * `live` is NULL for a creation. */
 struct kst_json *kst_api_write(struct kst_api *self, const struct kst_api_call *call,
@@ -51,6 +55,12 @@ struct kst_json *kst_admit_update(struct kst_api *self, const struct kst_api_cal
  * After its validation: what it uses is noted. */
 struct kst_json *kst_admit_check(struct kst_api *self, const struct kst_api_call *call,
                                  const struct kst_json *live, const struct kst_json *object);
+/* Gives a Service addresses and ports, and keeps those that it has (admit_service.c). */
+void kst_admit_service(struct kst_api *self, const struct kst_api_call *call,
+                       const struct kst_json *live, struct kst_json *service);
+/* A Status where what it asks for is not to be had. */
+struct kst_json *kst_admit_service_check(struct kst_api *self, const struct kst_api_call *call,
+                                         const struct kst_json *service);
 /* After a change was stored: definitions are served, and so on. */
 void kst_admit_stored(struct kst_api *self, const struct kst_api_call *call,
                       struct kst_object *object);

@@ -55,7 +55,8 @@ static bool is_readable_version(const struct kst_api *self, const char *api_vers
     return kst_registry_find_kind(self->registry, api_version, kind);
 }
 
-/* Why an object is not read as one of the resource's kind. */
+/* Why an object is not read as one of the resource's kind; the caller of kst_api_read_patched()
+ * finds the reason behind "cannot be handled as". */
 static struct kst_json *cannot_handle(const struct kst_resource *resource,
                                       const struct kst_json *object, const char *why)
 {
@@ -123,4 +124,59 @@ struct kst_json *kst_api_read(struct kst_api *self, const struct kst_api_call *c
         return kst_custom_decode(call, object);
     struct kst_json *status = check_builtin_type(self, call->resource, object);
     return status ? status : read_into_type(call, object);
+}
+
+/* ---- what a patch has made ---- */
+
+/* fmt's %v of what was in the patch. */
+static void print_patch(const struct kst_json *value, struct kst_buf *out)
+{
+    bool is_map = kst_json_type(value) == KST_JSON_OBJECT;
+    if (!is_map && kst_json_type(value) != KST_JSON_ARRAY) {
+        kst_auto_free char *text = kst_json_text(value);
+        bool null = kst_json_type(value) == KST_JSON_NULL;
+        kst_buf_adds(out, kst_json_str(value) ? kst_json_str(value) : null ? "<nil>" : text);
+        return;
+    }
+    kst_buf_adds(out, is_map ? "map[" : "[");
+    for (const struct kst_json *e = kst_json_first(value); e; e = kst_json_next(e)) {
+        kst_buf_addf(out, "%s%s%s", e == kst_json_first(value) ? "" : " ",
+                     is_map ? kst_json_key(e) : "", is_map ? ":" : "");
+        print_patch(e, out);
+    }
+    kst_buf_addc(out, ']');
+}
+
+struct kst_json *kst_api_read_patched(struct kst_api *self, const struct kst_api_call *call,
+                                      const struct kst_json *patch, struct kst_json *object)
+{
+    kst_auto_buf shown = KST_BUF_INIT(MAX_TEXT_BYTES), quoted = KST_BUF_INIT(MAX_TEXT_BYTES);
+    if (is_custom(call->resource))
+        return kst_api_read(self, call, object);
+    if (patch)
+        print_patch(patch, &shown);
+    else
+        kst_json_print(object, KST_JSON_COMPACT, &shown);
+    struct kst_json *status = NULL;
+    if (kst_json_type(object) != KST_JSON_OBJECT)
+        status = kst_status_bad_request(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal %s into Go value "
+            "of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "
+            "\"json:\\\"kind,omitempty\\\"\" }",
+            kst_decode_name(object));
+    else
+        status = kst_api_read(self, call, object);
+    if (kst_status_code(status) != 400 || !status)
+        return status;
+    kst_auto_json struct kst_json *causes = kst_json_array(), *refused = status;
+    kst_auto_free char *mark = kst_asprintf("cannot be handled as a %s: ", call->resource->kind);
+    const char *message = kst_status_message(refused), *why = strstr(message, mark);
+    kst_go_quote(&quoted, shown.data);
+    kst_cause_add(causes, "FieldValueInvalid", "patch", "Invalid value: %s: %s", quoted.data,
+                  why ? why + strlen(mark) : message);
+    const struct kst_resource nothing = {.group = "", .kind = ""};
+    struct kst_json *invalid = kst_status_invalid(&nothing, "", causes);
+    kst_json_remove(kst_json_mut(invalid, "details"), "kind");
+    kst_json_remove(kst_json_mut(invalid, "details"), "name");
+    return invalid;
 }

@@ -52,6 +52,10 @@ static struct kst_json *check_place(const struct kst_api_call *call, struct kst_
         return NULL;
     }
     const char *ns = kst_json_path_str(metadata, "namespace");
+    if (ns && *ns && !same(ns, call->ns) && call->name)
+        return kst_status_bad_request("the namespace of the object (%s) does not match the "
+                                      "namespace on the request (%s)",
+                                      ns, call->ns);
     if (ns && *ns && !same(ns, call->ns))
         return kst_status_bad_request("the namespace of the provided object does not match the "
                                       "namespace sent on the request");
@@ -139,7 +143,7 @@ static void count_generation(const struct kst_api_call *call, const struct kst_j
         if (live && kst_json_path(live, "metadata.generation"))
             kst_json_set(metadata, "generation",
                          kst_json_dup(kst_json_path(live, "metadata.generation")));
-        else
+        else if (live)
             kst_json_remove(metadata, "generation");
         return;
     }
@@ -355,7 +359,7 @@ struct kst_json *kst_api_create(struct kst_api *self, const struct kst_api_call 
 static bool needs_version(const struct kst_resource *resource)
 {
     static const char *const plurals[] = {"leases", "customresourcedefinitions", "apiservices",
-                                          "poddisruptionbudgets"};
+                                          "poddisruptionbudgets", "services"};
     if (is_custom(resource))
         return true;
     for (size_t i = 0; i < KST_ARRAY_LEN(plurals); i++)
@@ -367,9 +371,10 @@ static bool needs_version(const struct kst_resource *resource)
 /* Kinds that a PUT creates. */
 static bool put_creates(const struct kst_resource *resource)
 {
-    static const char *const plurals[] = {"leases",       "events",       "endpoints",
-                                          "limitranges",  "services",     "roles",
-                                          "rolebindings", "clusterroles", "clusterrolebindings"};
+    static const char *const plurals[] = {"leases",       "events",
+                                          "endpoints",    "limitranges",
+                                          "roles",        "rolebindings",
+                                          "clusterroles", "clusterrolebindings"};
     for (size_t i = 0; !is_custom(resource) && i < KST_ARRAY_LEN(plurals); i++)
         if (same(resource->plural, plurals[i]))
             return true;
@@ -408,7 +413,7 @@ static struct kst_json *check_preconditions(const struct kst_api_call *call,
                                             const struct kst_json *object, bool patched)
 {
     struct kst_json *status = check_name(call, kst_api_text(object, "metadata.name"));
-    if (!status)
+    if (!status && !patched) /* of a patch it is a field that may not change */
         status = check_uid(call, object, live->uid);
     if (status)
         return status;
@@ -438,6 +443,9 @@ static void keep_system_fields(const struct kst_json *live, struct kst_json *obj
     struct kst_json *metadata = kst_json_ensure_object(object, "metadata");
     kst_json_remove(metadata, "selfLink");
     for (size_t i = 0; i < KST_ARRAY_LEN(kept); i++) {
+        /* One of another object is refused later. */
+        if (same(kept[i], "uid") && *kst_api_text(metadata, "uid"))
+            continue;
         if (kst_json_get(from, kept[i]))
             kst_json_set(metadata, kept[i], kst_json_dup(kst_json_get(from, kept[i])));
         else
@@ -462,6 +470,9 @@ static struct kst_json *merge_status(const struct kst_resource *resource, bool s
         return object;
     }
     struct kst_json *merged = kst_json_dup(live);
+    /* The status of a built-in kind is written with its metadata. */
+    if (!is_custom(resource))
+        kst_json_set(merged, "metadata", kst_json_dup(kst_json_get(object, "metadata")));
     if (from)
         kst_json_set(merged, "status", kst_json_dup(from));
     else
@@ -636,6 +647,8 @@ static struct kst_json *patched(const struct kst_api_call *call, enum kst_api_pa
     int rc = 0;
     if (type == KST_API_PATCH_JSON)
         rc = kst_patch_json(live, patch, out, &err);
+    else if (type == KST_API_PATCH_MERGE && kst_json_type(patch) == KST_JSON_ARRAY)
+        *out = kst_json_dup(patch); /* which is no object, as will be found */
     else if (type == KST_API_PATCH_MERGE && kst_json_type(patch) != KST_JSON_OBJECT)
         return kst_status_internal("Invalid JSON Patch");
     else if (type == KST_API_PATCH_MERGE)
@@ -645,7 +658,7 @@ static struct kst_json *patched(const struct kst_api_call *call, enum kst_api_pa
                                  &err);
     if (rc < 0)
         return refuse_patch(rc, err);
-    if (kst_json_type(*out) != KST_JSON_OBJECT) {
+    if (kst_json_type(*out) != KST_JSON_OBJECT && type != KST_API_PATCH_MERGE) {
         kst_json_free(*out);
         *out = NULL;
         return kst_status_bad_request("the patch makes something else than an object");
@@ -805,7 +818,10 @@ struct kst_json *kst_api_patch(struct kst_api *self, const struct kst_api_call *
     kst_auto_json struct kst_json *shown = kst_api_show(call->resource, live), *object = NULL;
     struct kst_json *status = patched(call, type, shown, patch, &object);
     if (!status)
-        status = kst_api_read(self, call, object);
+        status = kst_api_read_patched(self, call, type == KST_API_PATCH_STRATEGIC ? patch : NULL,
+                                      object);
+    if (!status)
+        status = check_place(call, object);
     if (!status)
         status = check_preconditions(call, live, object, true);
     if (status)

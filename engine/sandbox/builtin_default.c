@@ -609,6 +609,32 @@ static const struct {
     {"coordination.k8s.io", "Lease", lease},
 };
 
+/* Structs that an object of the kind has, whether or not a client wrote them. */
+static void ensure_structs(const char *kind, struct kst_json *object)
+{
+    static const struct {
+        const char *kinds, *paths;
+    } structs[] = {
+        {"Pod Service PersistentVolumeClaim PersistentVolume", "spec"},
+        {"Deployment ReplicaSet StatefulSet DaemonSet Job",
+         "spec spec.template spec.template.spec"},
+        {"CronJob", "spec spec.jobTemplate spec.jobTemplate.spec spec.jobTemplate.spec.template "
+                    "spec.jobTemplate.spec.template.spec"},
+        {"PodTemplate", "template template.spec"},
+    };
+    for (size_t i = 0; i < KST_ARRAY_LEN(structs); i++) {
+        struct kst_str names = kst_str_of(structs[i].kinds), paths = kst_str_of(structs[i].paths);
+        struct kst_str name, path;
+        bool found = false;
+        while (!found && kst_str_split(&names, ' ', &name))
+            found = kst_str_eq(name, kind);
+        while (found && kst_str_split(&paths, ' ', &path)) {
+            kst_auto_free char *text = kst_strndup(path.data, path.len);
+            kst_fill_absent(object, text, "{}");
+        }
+    }
+}
+
 void kst_builtin_default(const char *group, const char *version, const char *kind,
                          struct kst_json *object)
 {
@@ -621,7 +647,9 @@ void kst_builtin_default(const char *group, const char *version, const char *kin
     kst_fill_without_nulls(object);
     kst_fill(object, metadata);
     for (size_t i = 0; i < KST_ARRAY_LEN(kinds); i++) {
-        if (strcmp(kinds[i].group, group) == 0 && strcmp(kinds[i].kind, kind) == 0)
-            kinds[i].fill(object);
+        if (strcmp(kinds[i].group, group) != 0 || strcmp(kinds[i].kind, kind) != 0)
+            continue;
+        ensure_structs(kind, object);
+        kinds[i].fill(object);
     }
 }

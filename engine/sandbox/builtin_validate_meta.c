@@ -53,8 +53,39 @@ static void check_annotations(const struct kst_place *meta, const struct kst_jso
         kst_say_too_long(meta, "annotations", MAX_ANNOTATION_BYTES);
 }
 
+/* v1.OwnerReference{...} as Go prints it, but for the addresses of its booleans; the caller frees
+ * it. */
+static char *shown_owner(const struct kst_json *owner)
+{
+    kst_auto_free char *version = kst_shown_text(kst_read_text(owner, "apiVersion"));
+    kst_auto_free char *kind = kst_shown_text(kst_read_text(owner, "kind"));
+    kst_auto_free char *name = kst_shown_text(kst_read_text(owner, "name"));
+    kst_auto_free char *uid = kst_shown_text(kst_read_text(owner, "uid"));
+    return kst_asprintf("v1.OwnerReference{APIVersion:%s, Kind:%s, Name:%s, UID:%s, "
+                        "Controller:(*bool)(%s), BlockOwnerDeletion:(*bool)(%s)}",
+                        version, kind, name, uid,
+                        kst_has(owner, "controller") ? "0xc000000000" : "nil",
+                        kst_has(owner, "blockOwnerDeletion") ? "0xc000000000" : "nil");
+}
+
+static char *shown_owners(const struct kst_json *list)
+{
+    char *out = kst_strdup("[]v1.OwnerReference{");
+    for (const struct kst_json *o = kst_json_first(list); o; o = kst_json_next(o)) {
+        kst_auto_free char *before = out, *one = shown_owner(o);
+        out = kst_asprintf("%s%s%s", before, o == kst_json_first(list) ? "" : ", ", one);
+    }
+    kst_auto_free char *before = out;
+    return kst_asprintf("%s}", before);
+}
+
 static void check_owner(const struct kst_place *owners, const struct kst_json *owner)
 {
+    if (strcmp(kst_read_text(owner, "apiVersion"), "v1") == 0 &&
+        strcmp(kst_read_text(owner, "kind"), "Event") == 0) {
+        kst_auto_free char *one = shown_owner(owner);
+        kst_say_invalid(owners, "", one, "/v1, Kind=Event is disallowed from being an owner");
+    }
     static const struct {
         const char *field, *message;
     } needed[] = {{"kind", "kind must not be empty"},
@@ -66,26 +97,6 @@ static void check_owner(const struct kst_place *owners, const struct kst_json *o
     for (size_t i = 0; i < KST_ARRAY_LEN(needed); i++)
         if (!*kst_read_text(owner, needed[i].field))
             kst_say_invalid_text(owners, needed[i].field, "", needed[i].message);
-}
-
-/* []v1.OwnerReference{...} as Go prints it, but for the addresses of its booleans. */
-static char *shown_owners(const struct kst_json *list)
-{
-    char *out = kst_strdup("[]v1.OwnerReference{");
-    for (const struct kst_json *o = kst_json_first(list); o; o = kst_json_next(o)) {
-        kst_auto_free char *version = kst_shown_text(kst_read_text(o, "apiVersion"));
-        kst_auto_free char *kind = kst_shown_text(kst_read_text(o, "kind"));
-        kst_auto_free char *name = kst_shown_text(kst_read_text(o, "name"));
-        kst_auto_free char *uid = kst_shown_text(kst_read_text(o, "uid"));
-        kst_auto_free char *before = out;
-        out = kst_asprintf("%s%sv1.OwnerReference{APIVersion:%s, Kind:%s, Name:%s, UID:%s, "
-                           "Controller:(*bool)(%s), BlockOwnerDeletion:(*bool)(%s)}",
-                           before, o == kst_json_first(list) ? "" : ", ", version, kind, name, uid,
-                           kst_has(o, "controller") ? "0xc000000000" : "nil",
-                           kst_has(o, "blockOwnerDeletion") ? "0xc000000000" : "nil");
-    }
-    kst_auto_free char *before = out;
-    return kst_asprintf("%s}", before);
 }
 
 static void check_owners(const struct kst_place *meta, const struct kst_json *list)
@@ -220,11 +231,8 @@ void kst_builtin_validate_meta(const char *group, const char *kind, const struct
     const struct kst_json *metadata = kst_json_get(object, "metadata");
     /* The groups whose kinds are validated beside those of the core. */
     bool kube = !*group || kst_is_one_of(group, "apps batch policy autoscaling");
-    if (!old) {
+    if (old)
+        check_changed(&meta, metadata, kst_json_get(old, "metadata"));
+    else
         check_new(&meta, group, kind, metadata, kube);
-        return;
-    }
-    /* Once for all kinds, and once more by the kind itself: causes are listed twice. */
-    check_changed(&meta, metadata, kst_json_get(old, "metadata"));
-    check_changed(&meta, metadata, kst_json_get(old, "metadata"));
 }

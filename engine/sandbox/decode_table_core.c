@@ -83,6 +83,8 @@ const struct kst_go_struct kst_go_core[] = {
     {"core/v1.EnvVar", "name:string value:string valueFrom:EnvVarSource"},
     {"core/v1.EnvVarSource", "fieldRef:ObjectFieldSelector resourceFieldRef:ResourceFieldSelector "
                              "configMapKeyRef:ConfigMapKeySelector secretKeyRef:SecretKeySelector"},
+    {"core/v1.EphemeralVolumeSource",
+     "volumeClaimTemplate:PersistentVolumeClaimTemplate readOnly:bool"},
     {"core/v1.Event",
      "@ involvedObject:ObjectReference reason:string message:string source:EventSource "
      "firstTimestamp:time lastTimestamp:time count:int32 type:string eventTime:micro "
@@ -185,6 +187,8 @@ const struct kst_go_struct kst_go_core[] = {
     {"core/v1.PersistentVolumeClaimStatus",
      "phase:string accessModes:[]PersistentVolumeAccessMode$ capacity:{}quantity "
      "conditions:[]PersistentVolumeClaimCondition"},
+    {"core/v1.PersistentVolumeClaimTemplate",
+     "metadata=ObjectMeta:meta/v1.ObjectMeta spec:PersistentVolumeClaimSpec"},
     {"core/v1.PersistentVolumeClaimVolumeSource", "claimName:string readOnly:bool"},
     {"core/v1.PersistentVolumeSource",
      "gcePersistentDisk=GCEPersistentDisk:GCEPersistentDiskVolumeSource "
@@ -367,7 +371,7 @@ const struct kst_go_struct kst_go_core[] = {
      "photonPersistentDisk:PhotonPersistentDiskVolumeSource "
      "projected:ProjectedVolumeSource portworxVolume:PortworxVolumeSource "
      "scaleIO:ScaleIOVolumeSource storageos=StorageOS:StorageOSVolumeSource "
-     "csi=CSI:CSIVolumeSource"},
+     "csi=CSI:CSIVolumeSource ephemeral:EphemeralVolumeSource"},
     {"core/v1.VsphereVirtualDiskVolumeSource",
      "volumePath:string fsType=FSType:string storagePolicyName:string "
      "storagePolicyID:string"},

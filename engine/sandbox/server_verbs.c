@@ -282,7 +282,7 @@ static bool knows(const struct kst_ask *ask)
     if (flags & KST_RES_READ_ONLY)
         return is(ask->verb, "get");
     if (is(ask->verb, "create"))
-        return !*ask->name;
+        return !*ask->name && (*ask->ns || !(flags & KST_RES_NAMESPACED));
     if (is(ask->verb, "deletecollection"))
         return !(flags & KST_RES_NO_COLLECTION) && (*ask->ns || !(flags & KST_RES_NAMESPACED));
     return *ask->name;

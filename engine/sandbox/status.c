@@ -130,7 +130,12 @@ struct kst_json *kst_status_invalid(const struct kst_resource *resource, const c
                                     const struct kst_json *causes)
 {
     assert(kst_json_len(causes) > 0);
-    kst_auto_free char *what = qualified(resource->kind, resource->group);
+    /* Kinds that 1.20 knows by the group in which they were born. */
+    bool moved = strcmp(resource->group, "networking.k8s.io") == 0 &&
+                 strcmp(resource->kind, "IngressClass") != 0;
+    const struct kst_resource named = {.group = moved ? "extensions" : resource->group,
+                                       .kind = resource->kind};
+    kst_auto_free char *what = qualified(named.kind, named.group);
     kst_auto_buf text = KST_BUF_INIT(MAX_MESSAGE_BYTES);
     kst_auto_json struct kst_json *told = distinct(causes);
     bool many = kst_json_len(told) > 1;
@@ -141,7 +146,7 @@ struct kst_json *kst_status_invalid(const struct kst_resource *resource, const c
                      field && *field ? ": " : "", kst_json_path_str(c, "message"));
     }
     kst_buf_adds(&text, many ? "]" : "");
-    struct kst_json *details = details_of(resource, name, resource->kind);
+    struct kst_json *details = details_of(&named, name, named.kind);
     kst_json_set(details, "causes", kst_json_dup(causes));
     return make(422, "Invalid", text.data, details);
 }
