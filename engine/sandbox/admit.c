@@ -336,6 +336,10 @@ struct kst_json *kst_admit_update(struct kst_api *self, const struct kst_api_cal
     const char *bucket = kst_bucket_name(call->resource->bucket);
     if (strcmp(bucket, "/services") == 0)
         kst_admit_service(self, call, live, object);
+    if (strcmp(bucket, "/pods") == 0) {
+        tolerate(kst_json_ensure_object(object, "spec"), "node.kubernetes.io/not-ready");
+        tolerate(kst_json_ensure_object(object, "spec"), "node.kubernetes.io/unreachable");
+    }
     if (strcmp(bucket, "apiextensions.k8s.io/customresourcedefinitions") == 0)
         kst_crd_default(object);
     return NULL;

@@ -205,6 +205,22 @@ static void check_node_ports(struct kst_api *self, const struct kst_api_call *ca
     }
 }
 
+/* What only some types of Services can have. */
+static void check_traffic(const struct kst_json *spec, const struct kst_place *place)
+{
+    const char *policy = kst_read_text(spec, "externalTrafficPolicy");
+    int64_t port = kst_read_int(spec, "healthCheckNodePort");
+    bool local = is(kst_read_text(spec, "type"), "LoadBalancer") && is(policy, "Local");
+    if (*policy && !has_node_ports(spec))
+        kst_say_invalid_text(place, "externalTrafficPolicy", policy,
+                             "ExternalTrafficPolicy can only be set on NodePort and LoadBalancer "
+                             "service");
+    if (port && !local)
+        kst_say_invalid_int(place, "healthCheckNodePort", port,
+                            "HealthCheckNodePort can only be set on LoadBalancer service with "
+                            "ExternalTrafficPolicy=Local");
+}
+
 struct kst_json *kst_admit_service_check(struct kst_api *self, const struct kst_api_call *call,
                                          const struct kst_json *service)
 {
@@ -213,7 +229,8 @@ struct kst_json *kst_admit_service_check(struct kst_api *self, const struct kst_
     const struct kst_json *spec = kst_json_get(service, "spec");
     const char *address = kst_read_text(spec, "clusterIP");
     const char *name = kst_read_text(service, "metadata.name");
-    if (*address && !is(address, "None"))
+    check_traffic(spec, &place);
+    if (kst_json_len(causes) == 0 && *address && !is(address, "None"))
         check_address(self, call, name, spec, &place);
     if (kst_json_len(causes) == 0 && has_node_ports(spec))
         check_node_ports(self, call, name, spec, &place);

@@ -130,6 +130,8 @@ void kst_say_unsupported_value(const struct kst_place *place, const char *field,
     kst_auto_buf detail = KST_BUF_INIT(TEXT_BYTES);
     struct kst_str rest = kst_str_of(supported), one;
     kst_buf_adds(&detail, *supported ? "supported values: " : "");
+    if (strcmp(supported, " ") == 0) /* nothing but "" */
+        kst_str_split(&rest, ' ', &one);
     for (bool more = false; kst_str_split(&rest, ' ', &one); more = true)
         kst_buf_addf(&detail, "%s\"%.*s\"", more ? ", " : "", (int)one.len, one.data);
     say_value(place, field, "FieldValueNotSupported", "Unsupported value", shown, detail.data);
@@ -214,6 +216,15 @@ char *kst_shown_map(const struct kst_json *map)
     return kst_buf_take(&out);
 }
 
+char *kst_shown_share(const struct kst_json *value)
+{
+    int64_t number = 0;
+    const char *text = kst_json_str(value);
+    kst_auto_free char *shown = kst_shown_text(text ? text : "");
+    return kst_asprintf("intstr.IntOrString{Type:%d, IntVal:%lld, StrVal:%s}", text != NULL,
+                        kst_json_int(value, &number) ? (long long)number : 0, shown);
+}
+
 char *kst_shown_selector(const struct kst_json *selector)
 {
     kst_auto_buf out = KST_BUF_INIT(TEXT_BYTES);
@@ -221,7 +232,7 @@ char *kst_shown_selector(const struct kst_json *selector)
     const struct kst_json *list = kst_json_get(selector, "matchExpressions");
     bool none = kst_json_type(list) != KST_JSON_ARRAY;
     if (kst_json_type(selector) != KST_JSON_OBJECT)
-        return kst_strdup("null");
+        return kst_strdup("\"null\"");
     kst_buf_addf(&out, "v1.LabelSelector{MatchLabels:%s, MatchExpressions:", labels);
     kst_buf_addf(&out, "[]v1.LabelSelectorRequirement%s", none ? "(nil)" : "{");
     for (const struct kst_json *e = kst_json_first(list); e; e = kst_json_next(e)) {
@@ -257,6 +268,16 @@ bool kst_has(const struct kst_json *object, const char *path)
 {
     const struct kst_json *value = kst_json_path(object, path);
     return value && kst_json_type(value) != KST_JSON_NULL;
+}
+
+const struct kst_json *kst_map(const struct kst_json *value)
+{
+    return kst_json_type(value) == KST_JSON_OBJECT ? value : NULL;
+}
+
+struct kst_json *kst_copy_object(const struct kst_json *object)
+{
+    return kst_json_type(object) == KST_JSON_OBJECT ? kst_json_dup(object) : kst_json_object();
 }
 
 bool kst_is_one_of(const char *text, const char *texts)
@@ -327,7 +348,7 @@ void kst_check_not_negative(const struct kst_place *place, const struct kst_json
 
 void kst_check_labels(const struct kst_place *place, const struct kst_json *labels)
 {
-    for (const struct kst_json *l = kst_json_first(labels); l; l = kst_json_next(l)) {
+    for (const struct kst_json *l = kst_json_first(kst_map(labels)); l; l = kst_json_next(l)) {
         kst_check_text(place, "", KST_TEXT_QUALIFIED, kst_json_key(l));
         kst_check_text(place, "", KST_TEXT_LABEL_VALUE, kst_json_str(l) ? kst_json_str(l) : "");
     }
@@ -385,6 +406,14 @@ void kst_check_port_or_name(const struct kst_place *place, const char *field,
         kst_check_text(place, field, KST_TEXT_PORT_NAME, kst_json_str(port));
     else
         kst_check_port(place, field, kst_json_int(port, &number) ? number : 0);
+}
+
+bool kst_selector_is_right(const struct kst_json *selector)
+{
+    kst_auto_json struct kst_json *causes = kst_json_array();
+    struct kst_place place = kst_place_top(causes);
+    kst_check_selector(&place, selector);
+    return kst_json_len(causes) == 0;
 }
 
 static bool requirement_holds(const struct kst_json *requirement, const struct kst_json *labels)

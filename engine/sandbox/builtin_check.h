@@ -55,6 +55,7 @@ void kst_say_not_found(const struct kst_place *place, const char *field, const c
 void kst_say_too_long(const struct kst_place *place, const char *field, int limit);
 
 /* Values as Go prints them with %#v or %q; the caller frees them. */
+char *kst_shown_share(const struct kst_json *value); /* intstr.IntOrString{...} */
 char *kst_shown_text(const char *text);
 char *kst_shown_texts(const struct kst_json *list);        /* []string{"a", "b"}, []string(nil) */
 char *kst_shown_map(const struct kst_json *map);           /* map[string]string{"a":"b"} */
@@ -86,6 +87,10 @@ int64_t kst_read_int(const struct kst_json *object, const char *path);
 bool kst_read_true(const struct kst_json *object, const char *path);
 /* Whether there is something, and not null. */
 bool kst_has(const struct kst_json *object, const char *path);
+/* The value where it is a map, else NULL: its entries have keys. */
+const struct kst_json *kst_map(const struct kst_json *value);
+/* A copy to change, of nothing an empty object; the caller frees it. */
+struct kst_json *kst_copy_object(const struct kst_json *object);
 /* Whether the text is one of those, by spaces. */
 bool kst_is_one_of(const char *text, const char *texts);
 /* Equal, where null, "", 0, false and what is empty are as good as absent. */
@@ -105,6 +110,8 @@ void kst_check_port(const struct kst_place *place, const char *field, int64_t po
 /* A port's number, or its name. */
 void kst_check_port_or_name(const struct kst_place *place, const char *field,
                             const struct kst_json *port);
+/* Whether a selector can be made of it at all. */
+bool kst_selector_is_right(const struct kst_json *selector);
 /* Whether the labels are selected. */
 bool kst_selects(const struct kst_json *selector, const struct kst_json *labels);
 

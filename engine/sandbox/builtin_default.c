@@ -484,6 +484,14 @@ static void claim(struct kst_json *object)
     };
     kst_fill(object, rules);
     kst_builtin_claim_spec(kst_fill_object(object, "spec"));
+    /* Other sources than claims and snapshots are dropped. */
+    const char *group = kst_fill_text(object, "spec.dataSource.apiGroup");
+    const char *kind = kst_fill_text(object, "spec.dataSource.kind");
+    bool known = (!*group && strcmp(kind, "PersistentVolumeClaim") == 0) ||
+                 (strcmp(group, "snapshot.storage.k8s.io") == 0 &&
+                  strcmp(kind, "VolumeSnapshot") == 0);
+    if (kst_fill_object(object, "spec") && !known)
+        kst_json_remove(kst_fill_object(object, "spec"), "dataSource");
 }
 
 static void volume(struct kst_json *object)
@@ -621,6 +629,7 @@ static void ensure_structs(const char *kind, struct kst_json *object)
         {"CronJob", "spec spec.jobTemplate spec.jobTemplate.spec spec.jobTemplate.spec.template "
                     "spec.jobTemplate.spec.template.spec"},
         {"PodTemplate", "template template.spec"},
+        {"RoleBinding ClusterRoleBinding", "roleRef"},
     };
     for (size_t i = 0; i < KST_ARRAY_LEN(structs); i++) {
         struct kst_str names = kst_str_of(structs[i].kinds), paths = kst_str_of(structs[i].paths);

@@ -29,7 +29,7 @@ static size_t check_keys(const struct kst_place *data, const struct kst_json *ma
                          const struct kst_json *other, bool coded)
 {
     size_t size = 0;
-    for (EACH(e, map)) {
+    for (EACH(e, kst_map(map))) {
         struct kst_place at = kst_place_key(data, kst_json_key(e));
         kst_check_text(&at, "", KST_TEXT_CONFIG_KEY, kst_json_key(e));
         if (kst_json_get(other, kst_json_key(e)))
@@ -67,8 +67,9 @@ void kst_validate_configmap(const struct kst_place *top, const struct kst_json *
     check_frozen(top, object, old);
     size_t size = check_keys(&data, kst_json_get(object, "data"), coded, false);
     size += check_keys(&binary, coded, NULL, true);
+    struct kst_place whole = kst_place_key(top, ""); /* which has this name there */
     if (size > MAX_DATA_BYTES)
-        kst_say_too_long(top, "", MAX_DATA_BYTES);
+        kst_say_too_long(&whole, "", MAX_DATA_BYTES);
 }
 
 /* What a docker configuration must be: a JSON object. */
@@ -192,6 +193,8 @@ void kst_validate_role(const struct kst_place *top, const struct kst_json *objec
     for (EACH(selector, list)) {
         struct kst_place at = kst_place_index(&selectors, j++);
         kst_check_selector(&at, selector);
+        if (!kst_selector_is_right(selector))
+            kst_say_invalid(&at, "", "\"null\"", "invalid label selector.");
     }
 }
 
@@ -283,7 +286,7 @@ void kst_validate_quota(const struct kst_place *top, const struct kst_json *obje
     const struct kst_json *list = kst_json_path(object, "spec.scopes");
     kst_auto_free char *texts = kst_shown_texts(list);
     kst_auto_free char *shown = kst_asprintf("[]core.ResourceQuotaScope%s", texts + 8);
-    for (EACH(quantity, kst_json_path(object, "spec.hard"))) {
+    for (EACH(quantity, kst_map(kst_json_path(object, "spec.hard")))) {
         struct kst_place at = kst_place_key(&hard, kst_json_key(quantity));
         check_quota_resource(&at, quantity);
     }
@@ -307,9 +310,15 @@ void kst_validate_limits(const struct kst_place *top, const struct kst_json *obj
         const char *type = kst_read_text(limit, "type");
         if (!kst_is_one_of(type, "Pod Container PersistentVolumeClaim"))
             kst_check_text(&at, "type", KST_TEXT_QUALIFIED, type);
+        for (EACH(other, list)) {
+            if (other == limit)
+                break;
+            if (strcmp(kst_read_text(other, "type"), type) == 0)
+                kst_say_duplicate(&at, "type", type);
+        }
         for (size_t m = 0; m < KST_ARRAY_LEN(maps); m++) {
             struct kst_place map = kst_place_field(&at, maps[m]);
-            for (EACH(quantity, kst_json_get(limit, maps[m]))) {
+            for (EACH(quantity, kst_map(kst_json_get(limit, maps[m])))) {
                 struct kst_place one = kst_place_key(&map, kst_json_key(quantity));
                 kst_validate_quantity(&one, kst_json_key(quantity), quantity);
             }
@@ -368,6 +377,12 @@ void kst_validate_priority_class(const struct kst_place *top, const struct kst_j
                             kst_json_get(old, "preemptionPolicy"), shown);
         return;
     }
+    const char *name = kst_read_text(object, "metadata.name");
+    if (system && !kst_is_one_of(name, "system-cluster-critical system-node-critical"))
+        kst_say_forbidden(top, "metadata.name",
+                          "priority class names with 'system-' prefix are reserved for system use "
+                          "only. error: %s is not a known system priority class",
+                          name);
     if (!system && kst_read_int(object, "value") > MAX_USER_PRIORITY)
         kst_say_forbidden(top, "value",
                           "maximum allowed value of a user defined priority is 1000000000");
@@ -379,7 +394,12 @@ void kst_validate_namespace(const struct kst_place *top, const struct kst_json *
                             const struct kst_json *old)
 {
     struct kst_place spec = kst_place_field(top, "spec");
-    for (EACH(finalizer, kst_json_path(object, "spec.finalizers")))
-        kst_check_text(&spec, "finalizers", KST_TEXT_QUALIFIED,
-                       kst_json_str(finalizer) ? kst_json_str(finalizer) : "");
+    for (EACH(finalizer, kst_json_path(object, "spec.finalizers"))) {
+        const char *text = kst_json_str(finalizer) ? kst_json_str(finalizer) : "";
+        kst_check_text(&spec, "finalizers", KST_TEXT_QUALIFIED, text);
+        if (!strchr(text, '/') && !kst_is_one_of(text, "kubernetes orphan foregroundDeletion"))
+            kst_say_invalid_text(
+                &spec, "finalizers", text,
+                "name is neither a standard finalizer name nor is it fully qualified");
+    }
 }

@@ -471,14 +471,14 @@ void kst_validate_resources(const struct kst_place *place, const struct kst_json
     struct kst_place limit = kst_place_field(place, "limits");
     struct kst_place request = kst_place_field(place, "requests");
     bool basic = false, pages = false;
-    for (EACH(l, limits)) {
+    for (EACH(l, kst_map(limits))) {
         struct kst_place at = kst_place_key(&limit, kst_json_key(l));
         kst_validate_resource_name(&at, kst_json_key(l), true);
         kst_validate_quantity(&at, kst_json_key(l), l);
         basic = basic || kst_is_one_of(kst_json_key(l), "cpu memory");
         pages = pages || strncmp(kst_json_key(l), "hugepages-", 10) == 0;
     }
-    for (EACH(r, requests)) {
+    for (EACH(r, kst_map(requests))) {
         struct kst_place at = kst_place_key(&request, kst_json_key(r));
         kst_validate_resource_name(&at, kst_json_key(r), true);
         kst_validate_quantity(&at, kst_json_key(r), r);
@@ -501,6 +501,18 @@ static void check_security(const struct kst_place *container, const struct kst_j
         if (id < 0 || id > INT32_MAX)
             kst_say_invalid_int(&place, ids[i], id, "must be between 0 and 2147483647, inclusive");
     }
+    kst_auto_free char *shown = kst_json_text(context);
+    const struct kst_json *escalation = kst_json_get(context, "allowPrivilegeEscalation");
+    if (kst_json_type(escalation) != KST_JSON_BOOL || kst_json_true(escalation))
+        return;
+    if (kst_read_true(context, "privileged"))
+        kst_say_invalid(&place, "", shown,
+                        "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
+    for (EACH(c, kst_json_path(context, "capabilities.add")))
+        if (kst_json_str(c) && strcmp(kst_json_str(c), "CAP_SYS_ADMIN") == 0)
+            kst_say_invalid(&place, "", shown,
+                            "cannot set `allowPrivilegeEscalation` to false and "
+                            "`capabilities.Add` CAP_SYS_ADMIN");
 }
 
 static void check_policies(const struct kst_place *at, const struct kst_json *container)

@@ -40,7 +40,7 @@ static void check_generate_name(const struct kst_place *meta, enum kst_text_form
 static void check_annotations(const struct kst_place *meta, const struct kst_json *annotations)
 {
     size_t size = 0;
-    for (const struct kst_json *a = kst_json_first(annotations); a; a = kst_json_next(a)) {
+    for (const struct kst_json *a = kst_json_first(kst_map(annotations)); a; a = kst_json_next(a)) {
         kst_auto_free char *lower = kst_strdup(kst_json_key(a));
         for (char *c = lower; *c; c++)
             *c = (char)tolower((unsigned char)*c);
@@ -231,8 +231,11 @@ void kst_builtin_validate_meta(const char *group, const char *kind, const struct
     const struct kst_json *metadata = kst_json_get(object, "metadata");
     /* The groups whose kinds are validated beside those of the core. */
     bool kube = !*group || kst_is_one_of(group, "apps batch policy autoscaling");
-    if (old)
-        check_changed(&meta, metadata, kst_json_get(old, "metadata"));
-    else
+    if (!old) {
         check_new(&meta, group, kind, metadata, kube);
+        return;
+    }
+    /* Once for all kinds, and once more by the kind itself: causes are listed twice. */
+    check_changed(&meta, metadata, kst_json_get(old, "metadata"));
+    check_changed(&meta, metadata, kst_json_get(old, "metadata"));
 }

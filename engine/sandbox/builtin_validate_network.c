@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "sandbox/builtin_validate.h"
@@ -224,6 +225,37 @@ static void check_service_update(const struct kst_place *spec, const struct kst_
         kst_say_invalid(&first, "", shown, "may not change once set");
 }
 
+/* An address and the length of its prefix, 0 bits where it is none. */
+static int read_cidr(const char *text, unsigned char bytes[16], int *family)
+{
+    const char *slash = strchr(text, '/');
+    kst_auto_free char *address = kst_strndup(text, slash ? (size_t)(slash - text) : 0);
+    char *end = NULL;
+    *family = strchr(text, ':') ? AF_INET6 : AF_INET;
+    if (!slash || inet_pton(*family, address, bytes) != 1 || !slash[1])
+        return -1;
+    long bits = strtol(slash + 1, &end, 10);
+    return *end || bits < 0 || bits > (*family == AF_INET ? 32 : 128) ? -1 : (int)bits;
+}
+
+static void check_ranges(const struct kst_place *spec, const struct kst_json *ranges)
+{
+    unsigned char bytes[16];
+    int family;
+    bool wrong = false;
+    kst_auto_buf shown = KST_BUF_INIT(64 * 1024);
+    for (EACH(range, ranges)) {
+        const char *text = kst_json_str(range) ? kst_json_str(range) : "";
+        wrong = wrong || read_cidr(text, bytes, &family) < 0;
+        kst_buf_addf(&shown, "%s%s", range == kst_json_first(ranges) ? "[" : " ", text);
+    }
+    kst_buf_addc(&shown, ']');
+    if (wrong)
+        kst_say_invalid_text(spec, "LoadBalancerSourceRanges", shown.data,
+                             "must be a list of IP ranges. For example, "
+                             "10.240.0.0/24,10.250.0.0/24 ");
+}
+
 static void check_load_balancer(const struct kst_place *spec, const struct kst_json *value)
 {
     const struct kst_json *ranges = kst_json_get(value, "loadBalancerSourceRanges");
@@ -231,6 +263,7 @@ static void check_load_balancer(const struct kst_place *spec, const struct kst_j
     if (kst_json_len(ranges) > 0 && !is(kst_read_text(value, "type"), "LoadBalancer"))
         kst_say_forbidden(spec, "LoadBalancerSourceRanges",
                           "may only be used when `type` is 'LoadBalancer'");
+    check_ranges(spec, ranges);
     if (*policy && !kst_is_one_of(policy, "Cluster Local"))
         kst_say_invalid_text(spec, "externalTrafficPolicy", policy,
                              "ExternalTrafficPolicy must be empty, Cluster or Local");
@@ -333,19 +366,6 @@ void kst_validate_endpoints(const struct kst_place *top, const struct kst_json *
 }
 
 /* ---- NetworkPolicy ---- */
-
-/* An address and the length of its prefix, 0 bits where it is none. */
-static int read_cidr(const char *text, unsigned char bytes[16], int *family)
-{
-    const char *slash = strchr(text, '/');
-    kst_auto_free char *address = kst_strndup(text, slash ? (size_t)(slash - text) : 0);
-    char *end = NULL;
-    *family = strchr(text, ':') ? AF_INET6 : AF_INET;
-    if (!slash || inet_pton(*family, address, bytes) != 1 || !slash[1])
-        return -1;
-    long bits = strtol(slash + 1, &end, 10);
-    return *end || bits < 0 || bits > (*family == AF_INET ? 32 : 128) ? -1 : (int)bits;
-}
 
 static bool within(const unsigned char *inner, const unsigned char *outer, int bits)
 {
@@ -461,7 +481,7 @@ static void check_backend(const struct kst_place *at, const struct kst_json *bac
     if (kst_has(backend, "resource"))
         return;
     if (!kst_has(backend, "service")) {
-        kst_say_required(at, "", "resource or service backend is required");
+        kst_say_invalid_text(at, "", "", "resource or service backend is required");
         return;
     }
     if (!*name)
@@ -469,13 +489,31 @@ static void check_backend(const struct kst_place *at, const struct kst_json *bac
     else
         kst_check_text(&service, "name", KST_TEXT_DNS1035, name);
     if (*port_name && number)
-        kst_say_invalid_text(&port, "", "", "cannot set both port name & port number");
+        kst_say_invalid_text(at, "", "", "cannot set both port name & port number");
     else if (*port_name)
         kst_check_text(&port, "name", KST_TEXT_PORT_NAME, port_name);
     else if (number)
         kst_check_port(&port, "number", number);
     else
-        kst_say_required(&port, "", "port name or number is required");
+        kst_say_required(at, "", "port name or number is required");
+}
+
+/* Sequences that would mean another path than the one that is written. */
+static void check_sequences(const struct kst_place *at, const char *path)
+{
+    static const char *const anywhere[] = {"//", "/./", "/../", "%2f", "%2F"};
+    static const char *const last[] = {"/..", "/."};
+    for (size_t i = 0; i < KST_ARRAY_LEN(anywhere); i++) {
+        kst_auto_free char *why = kst_asprintf("must not contain '%s'", anywhere[i]);
+        if (strstr(path, anywhere[i]))
+            kst_say_invalid_text(at, "path", path, why);
+    }
+    for (size_t i = 0; i < KST_ARRAY_LEN(last); i++) {
+        kst_auto_free char *why = kst_asprintf("cannot end with '%s'", last[i]);
+        size_t len = strlen(path), end = strlen(last[i]);
+        if (len >= end && is(path + len - end, last[i]))
+            kst_say_invalid_text(at, "path", path, why);
+    }
 }
 
 static void check_path(const struct kst_place *at, const struct kst_json *value)
@@ -487,8 +525,10 @@ static void check_path(const struct kst_place *at, const struct kst_json *value)
         kst_say_required(at, "pathType", "pathType must be specified");
     else if (!kst_is_one_of(type, types))
         kst_say_unsupported(at, "pathType", type, types);
-    if (*path != '/' && (*path || kst_is_one_of(type, "Exact Prefix")))
+    else if (*path != '/' && (*path || kst_is_one_of(type, "Exact Prefix")))
         kst_say_invalid_text(at, "path", path, "must be an absolute path");
+    else if (kst_is_one_of(type, "Exact Prefix"))
+        check_sequences(at, path);
     check_backend(&backend, kst_json_get(value, "backend"));
 }
 

@@ -114,6 +114,13 @@ static void check_dns(const struct kst_place *spec, const struct kst_json *pod_s
             name[len - 1] = '\0';
         kst_check_text(&at, "", KST_TEXT_SUBDOMAIN, name);
     }
+    struct kst_place options = kst_place_field(&place, "options");
+    int k = 0;
+    for (EACH(option, kst_json_get(config, "options"))) {
+        struct kst_place at = kst_place_index(&options, k++);
+        if (!*kst_read_text(option, "name"))
+            kst_say_required(&at, "", "must not be empty");
+    }
 }
 
 static void check_aliases(const struct kst_place *spec, const struct kst_json *list)
@@ -268,10 +275,10 @@ static void check_images(const struct kst_place *spec, const struct kst_json *po
 
 static bool is_kept(const struct kst_json *toleration, const struct kst_json *list)
 {
-    kst_auto_json struct kst_json *wanted = kst_json_dup(toleration);
+    kst_auto_json struct kst_json *wanted = kst_copy_object(toleration);
     kst_json_remove(wanted, "tolerationSeconds");
     for (EACH(t, list)) {
-        kst_auto_json struct kst_json *other = kst_json_dup(t);
+        kst_auto_json struct kst_json *other = kst_copy_object(t);
         kst_json_remove(other, "tolerationSeconds");
         if (kst_same_value(wanted, other))
             return true;
@@ -293,8 +300,9 @@ static bool put_back(const struct kst_place *spec, struct kst_json *changed,
             return false;
         }
         for (size_t i = 0; i < kst_json_len(list); i++)
-            kst_json_set_str(kst_json_mut_at(list, i), "image",
-                             kst_read_text(kst_json_at(before, i), "image"));
+            if (kst_json_type(kst_json_at(list, i)) == KST_JSON_OBJECT)
+                kst_json_set_str(kst_json_mut_at(list, i), "image",
+                                 kst_read_text(kst_json_at(before, i), "image"));
     }
     for (size_t i = 0; i < KST_ARRAY_LEN(fields); i++) {
         kst_json_remove(changed, fields[i]);
@@ -311,7 +319,7 @@ static void check_deadline(const struct kst_place *spec, const struct kst_json *
     int64_t before = kst_read_int(old, "activeDeadlineSeconds");
     bool has = kst_has(value, "activeDeadlineSeconds");
     if (kst_has(old, "activeDeadlineSeconds") && !has)
-        kst_say_invalid(spec, "activeDeadlineSeconds", "null",
+        kst_say_invalid(spec, "activeDeadlineSeconds", "\"null\"",
                         "must not update from a positive integer to nil value");
     else if (kst_has(old, "activeDeadlineSeconds") && before < now)
         kst_say_invalid_int(spec, "activeDeadlineSeconds", now,
@@ -321,7 +329,7 @@ static void check_deadline(const struct kst_place *spec, const struct kst_json *
 static void check_update(const struct kst_place *spec, const struct kst_json *value,
                          const struct kst_json *old)
 {
-    kst_auto_json struct kst_json *changed = kst_json_dup(value);
+    kst_auto_json struct kst_json *changed = kst_copy_object(value);
     if (!put_back(spec, changed, old))
         return;
     check_deadline(spec, value, old);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Claims, volumes and their classes (pkg/apis/{core,storage}/validation). */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -92,8 +93,8 @@ static void check_claim_update(const struct kst_place *spec, const struct kst_js
                                const struct kst_json *old)
 {
     static const char size[] = "spec.resources.requests.storage";
-    kst_auto_json struct kst_json *now = kst_json_dup(kst_json_get(claim, "spec"));
-    kst_auto_json struct kst_json *before = kst_json_dup(kst_json_get(old, "spec"));
+    kst_auto_json struct kst_json *now = kst_copy_object(kst_json_get(claim, "spec"));
+    kst_auto_json struct kst_json *before = kst_copy_object(kst_json_get(old, "spec"));
     /* The volume is named once; a claim that is bound may grow. */
     if (!*kst_read_text(before, "volumeName"))
         kst_json_remove(now, "volumeName");
@@ -152,9 +153,14 @@ static void check_source(const struct kst_place *at, const char *name,
         const char *name, *needed;
     } fields[] = {{"hostPath", "path"}, {"nfs", "server"}, {"nfs", "path"},
                   {"csi", "driver"},    {"local", "path"}, {"csi", "volumeHandle"}};
-    for (size_t i = 0; i < KST_ARRAY_LEN(fields); i++)
-        if (strcmp(fields[i].name, name) == 0 && !*kst_read_text(source, fields[i].needed))
+    for (size_t i = 0; i < KST_ARRAY_LEN(fields); i++) {
+        if (strcmp(fields[i].name, name) != 0)
+            continue;
+        if (!*kst_read_text(source, fields[i].needed))
             kst_say_required(at, fields[i].needed, "");
+        if (strcmp(fields[i].needed, "driver") == 0)
+            kst_check_text(at, "driver", KST_TEXT_SUBDOMAIN, kst_read_text(source, "driver"));
+    }
     if (kst_is_one_of(name, "hostPath local"))
         kst_validate_no_backsteps(at, "path", kst_read_text(source, "path"));
     if (strcmp(name, "nfs") == 0 && *kst_read_text(source, "path") != '/')
@@ -186,11 +192,13 @@ static void check_capacity(const struct kst_place *spec, const struct kst_json *
     if (kst_json_len(capacity) == 0)
         kst_say_required(&place, "", "");
     if (!kst_json_get(capacity, "storage") || kst_json_len(capacity) > 1) {
-        kst_auto_free char *shown = kst_json_len(capacity) ? kst_json_text(capacity)
-                                                           : kst_strdup("core.ResourceList(nil)");
+        kst_auto_free char *shown = kst_json_len(capacity)
+                                        ? kst_json_text(capacity)
+                                        : kst_asprintf("core.ResourceList%s",
+                                                       kst_map(capacity) ? "{}" : "(nil)");
         kst_say_unsupported_value(&place, "", shown, "storage");
     }
-    for (EACH(quantity, capacity)) {
+    for (EACH(quantity, kst_map(capacity))) {
         struct kst_place at = kst_place_key(&place, kst_json_key(quantity));
         check_positive(&at, quantity);
     }

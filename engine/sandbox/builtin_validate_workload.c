@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cron.h"
+#include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "sandbox/builtin_validate.h"
@@ -43,13 +45,27 @@ static void say_not_selected(const struct kst_place *spec, const struct kst_json
                     "`selector` does not match template `labels`");
 }
 
-/* No selector at all selects nothing, and is no complaint about the template where `lenient`. */
-static void check_selected(const struct kst_place *spec, const struct kst_json *value, bool lenient)
+enum selecting {
+    SELECTS_SILENTLY, /* a selector that cannot be read is not told of again */
+    SELECTS_BARELY,   /* it is, without words */
+    SELECTS_ALOUD,
+};
+
+/* No selector at all selects nothing. */
+static void check_selected(const struct kst_place *spec, const struct kst_json *value,
+                           enum selecting how)
 {
     const struct kst_json *selector = kst_json_get(value, "selector");
     const struct kst_json *labels = kst_json_path(value, "template.metadata.labels");
     bool none = kst_json_type(selector) != KST_JSON_OBJECT;
-    if (!none && lenient && selector_len(selector) == 0)
+    if (!kst_selector_is_right(selector)) {
+        kst_auto_free char *shown = kst_shown_selector(selector);
+        if (how != SELECTS_SILENTLY)
+            kst_say_invalid(spec, "selector", shown, "%s",
+                            how == SELECTS_ALOUD ? "invalid label selector" : "");
+        return;
+    }
+    if (!none && how != SELECTS_SILENTLY && selector_len(selector) == 0)
         return;
     if (none || !kst_selects(selector, labels))
         say_not_selected(spec, labels);
@@ -74,12 +90,6 @@ static bool is_percent(const char *text)
     return len && strcmp(text + len, "%") == 0;
 }
 
-/* As Go prints an IntOrString. */
-static char *shown_share(const struct kst_json *value)
-{
-    return kst_json_str(value) ? kst_shown_text(kst_json_str(value)) : kst_json_text(value);
-}
-
 static long share_of(const struct kst_json *value)
 {
     int64_t number = 0;
@@ -95,7 +105,7 @@ static void check_share(const struct kst_place *place, const struct kst_json *ob
     const char *text = kst_json_str(value);
     int64_t number = 0;
     if (text && !is_percent(text)) {
-        kst_auto_free char *shown = kst_shown_text(text);
+        kst_auto_free char *shown = kst_shown_share(value);
         kst_say_invalid(place, field, shown,
                         "a valid percent string must be a numeric string followed by an ending "
                         "'%%' (e.g. '1%%',  or '93%%', regex used for validation is '[0-9]+%%')");
@@ -108,7 +118,7 @@ static void check_at_most_all(const struct kst_place *place, const struct kst_js
                               const char *field)
 {
     const struct kst_json *value = kst_json_get(object, field);
-    kst_auto_free char *shown = shown_share(value);
+    kst_auto_free char *shown = kst_shown_share(value);
     if (kst_json_str(value) && share_of(value) > 100)
         kst_say_invalid(place, field, shown, "must not be greater than 100%%");
 }
@@ -122,10 +132,20 @@ static void check_rolling(const struct kst_place *strategy, const struct kst_jso
     check_share(&place, rolling, "maxSurge");
     const struct kst_json *unavailable = kst_json_get(rolling, "maxUnavailable");
     if (share_of(unavailable) == 0 && share_of(kst_json_get(rolling, "maxSurge")) == 0) {
-        kst_auto_free char *shown = shown_share(unavailable);
+        kst_auto_free char *shown = kst_shown_share(unavailable);
         kst_say_invalid(&place, "maxUnavailable", shown, "may not be 0 when `maxSurge` is 0");
     }
     check_at_most_all(&place, rolling, "maxUnavailable");
+}
+
+static void say_strategy(const struct kst_place *place, const struct kst_json *strategy,
+                         const char *kind, const char *infix, const char *supported)
+{
+    kst_auto_free char *type = kst_shown_text(kst_read_text(strategy, "type"));
+    kst_auto_free char *shown = kst_asprintf(
+        "apps.%s%sStrategy{Type:%s, RollingUpdate:(*apps.RollingUpdate%s)(%s)}", kind, infix, type,
+        kind, kst_has(strategy, "rollingUpdate") ? "0xc000000000" : "nil");
+    kst_say_unsupported_value(place, "", shown, supported);
 }
 
 static void check_strategy(const struct kst_place *spec, const struct kst_json *strategy)
@@ -135,7 +155,7 @@ static void check_strategy(const struct kst_place *spec, const struct kst_json *
     if (strcmp(type, "RollingUpdate") == 0) {
         check_rolling(&place, kst_json_get(strategy, "rollingUpdate"));
     } else if (strcmp(type, "Recreate") != 0) {
-        kst_say_unsupported(&place, "type", type, "Recreate RollingUpdate");
+        say_strategy(&place, strategy, "Deployment", "", "Recreate RollingUpdate");
     } else if (kst_has(strategy, "rollingUpdate")) {
         kst_say_forbidden(&place, "rollingUpdate",
                           "may not be specified when strategy `type` is 'Recreate'");
@@ -160,7 +180,7 @@ void kst_validate_deployment(const struct kst_place *top, const struct kst_json 
     const struct kst_json *value = kst_json_get(object, "spec");
     kst_check_not_negative(&spec, value, "replicas");
     check_needed_selector(&spec, kst_json_get(value, "selector"), "deployment");
-    check_selected(&spec, value, true);
+    check_selected(&spec, value, SELECTS_ALOUD);
     kst_validate_pod_template(&template, kst_json_get(value, "template"));
     check_restarts(&spec, value, "ReplicaSet");
     check_strategy(&spec, kst_json_get(value, "strategy"));
@@ -175,18 +195,24 @@ void kst_validate_deployment(const struct kst_place *top, const struct kst_json 
     check_same_selector(&spec, object, old);
 }
 
+static void check_replicaset(const struct kst_place *spec, const struct kst_json *value)
+{
+    struct kst_place template = kst_place_field(spec, "template");
+    kst_check_not_negative(spec, value, "replicas");
+    kst_check_not_negative(spec, value, "minReadySeconds");
+    check_needed_selector(spec, kst_json_get(value, "selector"), "deployment");
+    check_selected(spec, value, SELECTS_ALOUD);
+    kst_validate_pod_template(&template, kst_json_get(value, "template"));
+    check_restarts(spec, value, "ReplicaSet");
+}
+
 void kst_validate_replicaset(const struct kst_place *top, const struct kst_json *object,
                              const struct kst_json *old)
 {
     struct kst_place spec = kst_place_field(top, "spec");
-    struct kst_place template = kst_place_field(&spec, "template");
-    const struct kst_json *value = kst_json_get(object, "spec");
-    kst_check_not_negative(&spec, value, "replicas");
-    kst_check_not_negative(&spec, value, "minReadySeconds");
-    check_needed_selector(&spec, kst_json_get(value, "selector"), "deployment");
-    check_selected(&spec, value, true);
-    kst_validate_pod_template(&template, kst_json_get(value, "template"));
-    check_restarts(&spec, value, "ReplicaSet");
+    /* An update is validated as what it makes, and again as an update: causes are listed twice. */
+    for (int i = 0; i < (old ? 2 : 1); i++)
+        check_replicaset(&spec, kst_json_get(object, "spec"));
     check_same_selector(&spec, object, old);
 }
 
@@ -243,7 +269,8 @@ static void check_stateful_update(const struct kst_place *spec, const struct kst
                                   const struct kst_json *old)
 {
     static const char *const free_fields[] = {"replicas", "template", "updateStrategy"};
-    kst_auto_json struct kst_json *now = kst_json_dup(value), *before = kst_json_dup(old);
+    kst_auto_json struct kst_json *now = kst_copy_object(value);
+    kst_auto_json struct kst_json *before = kst_copy_object(old);
     for (size_t i = 0; i < KST_ARRAY_LEN(free_fields); i++) {
         kst_json_remove(now, free_fields[i]);
         kst_json_remove(before, free_fields[i]);
@@ -269,7 +296,7 @@ void kst_validate_statefulset(const struct kst_place *top, const struct kst_json
     check_stateful_strategy(&spec, kst_json_get(value, "updateStrategy"));
     kst_check_not_negative(&spec, value, "replicas");
     check_needed_selector(&spec, kst_json_get(value, "selector"), "statefulset");
-    check_selected(&spec, value, true);
+    check_selected(&spec, value, SELECTS_BARELY);
     /* The Pods of the template are validated when they are created, as 1.20 does. */
     kst_validate_template_meta(&template, kst_json_path(value, "template.metadata"));
     check_restarts(&spec, value, "StatefulSet");
@@ -289,36 +316,41 @@ static void check_daemon_strategy(const struct kst_place *spec, const struct kst
     if (strcmp(type, "OnDelete") == 0)
         return;
     if (strcmp(type, "RollingUpdate") != 0) {
-        kst_say_unsupported(&place, "type", type, "RollingUpdate OnDelete");
+        say_strategy(&place, strategy, "DaemonSet", "Update", "RollingUpdate OnDelete");
         return;
     }
     check_share(&rolling, value, "maxUnavailable");
     if (share_of(unavailable) == 0) {
-        kst_auto_free char *shown = shown_share(unavailable);
+        kst_auto_free char *shown = kst_shown_share(unavailable);
         kst_say_invalid(&rolling, "maxUnavailable", shown, "cannot be 0");
     }
     check_at_most_all(&rolling, value, "maxUnavailable");
+}
+
+static void check_daemonset(const struct kst_place *spec, const struct kst_json *value)
+{
+    struct kst_place template = kst_place_field(spec, "template");
+    struct kst_place selector = kst_place_field(spec, "selector");
+    const struct kst_json *selects = kst_json_get(value, "selector");
+    kst_check_selector(&selector, selects);
+    check_selected(spec, value, SELECTS_SILENTLY);
+    if (kst_json_type(selects) == KST_JSON_OBJECT && selector_len(selects) == 0) {
+        kst_auto_free char *shown = kst_shown_selector(selects);
+        kst_say_invalid(&selector, "", shown, "empty selector is invalid for daemonset");
+    }
+    kst_validate_pod_template(&template, kst_json_get(value, "template"));
+    check_restarts(spec, value, "DaemonSet");
+    kst_check_not_negative(spec, value, "minReadySeconds");
+    check_daemon_strategy(spec, kst_json_get(value, "updateStrategy"));
+    kst_check_not_negative(spec, value, "revisionHistoryLimit");
 }
 
 void kst_validate_daemonset(const struct kst_place *top, const struct kst_json *object,
                             const struct kst_json *old)
 {
     struct kst_place spec = kst_place_field(top, "spec");
-    struct kst_place template = kst_place_field(&spec, "template");
-    struct kst_place selector = kst_place_field(&spec, "selector");
-    const struct kst_json *value = kst_json_get(object, "spec");
-    const struct kst_json *selects = kst_json_get(value, "selector");
-    kst_check_selector(&selector, selects);
-    check_selected(&spec, value, false);
-    if (kst_json_type(selects) == KST_JSON_OBJECT && selector_len(selects) == 0) {
-        kst_auto_free char *shown = kst_shown_selector(selects);
-        kst_say_invalid(&selector, "", shown, "empty selector is invalid for daemonset");
-    }
-    kst_validate_pod_template(&template, kst_json_get(value, "template"));
-    check_restarts(&spec, value, "DaemonSet");
-    kst_check_not_negative(&spec, value, "minReadySeconds");
-    check_daemon_strategy(&spec, kst_json_get(value, "updateStrategy"));
-    kst_check_not_negative(&spec, value, "revisionHistoryLimit");
+    for (int i = 0; i < (old ? 2 : 1); i++)
+        check_daemonset(&spec, kst_json_get(object, "spec"));
     check_same_selector(&spec, object, old);
 }
 
@@ -394,55 +426,21 @@ void kst_validate_job(const struct kst_place *top, const struct kst_json *object
         kst_say_required(&selector, "", "");
     else
         kst_check_selector(&selector, kst_json_get(value, "selector"));
-    check_selected(&spec, value, false);
+    check_selected(&spec, value, SELECTS_SILENTLY);
     if (old)
         check_job_update(&spec, value, kst_json_get(old, "spec"));
 }
 
-/* Whether a field of a schedule is made of what cron knows; numbers are not compared with the
- * field's range. */
-static bool is_schedule(const char *schedule, int *fields)
-{
-    kst_auto_free char *copy = kst_strdup(schedule);
-    static const char allowed[] = "0123456789*/,-?ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "abcdefghijklmnopqrstuvwxyz";
-    char *rest = copy;
-    bool ok = true;
-    *fields = 0;
-    for (char *field; (field = strsep(&rest, " \t"));) {
-        if (!*field)
-            continue;
-        (*fields)++;
-        ok = ok && !field[strspn(field, allowed)];
-    }
-    return ok;
-}
-
 static void check_schedule(const struct kst_place *spec, const char *schedule)
 {
-    static const char names[] = "@yearly @annually @monthly @weekly @daily @midnight @hourly";
-    const char *text = schedule;
+    struct kst_cron cron;
+    kst_auto_err struct kst_err *err = NULL;
     if (!*schedule) {
         kst_say_required(spec, "schedule", "");
         return;
     }
-    if (strncmp(text, "TZ=", 3) == 0 || strncmp(text, "CRON_TZ=", 8) == 0)
-        text += strcspn(text, " ");
-    if (*text == '@') {
-        kst_auto_free char *why = kst_asprintf("unrecognized descriptor: %s", text);
-        if (!kst_is_one_of(text, names) && strncmp(text, "@every ", 7) != 0)
-            kst_say_invalid_text(spec, "schedule", schedule, why);
-        return;
-    }
-    int fields;
-    bool ok = is_schedule(text, &fields);
-    kst_auto_free char *count = kst_asprintf("expected exactly 5 fields, found %d: [%s]", fields,
-                                             text);
-    kst_auto_free char *number = kst_asprintf("failed to parse int from %s", text);
-    if (fields != 5)
-        kst_say_invalid_text(spec, "schedule", schedule, count);
-    else if (!ok)
-        kst_say_invalid_text(spec, "schedule", schedule, number);
+    if (kst_cron_parse(schedule, &cron, &err) < 0)
+        kst_say_invalid_text(spec, "schedule", schedule, kst_err_message(err));
 }
 
 void kst_validate_cronjob(const struct kst_place *top, const struct kst_json *object,
@@ -522,4 +520,12 @@ void kst_validate_autoscaler(const struct kst_place *top, const struct kst_json 
         else
             kst_check_text(&target, needed[i], KST_TEXT_PATH_SEGMENT, text);
     }
+    int64_t share = kst_read_int(value, "targetCPUUtilizationPercentage");
+    if (kst_has(value, "targetCPUUtilizationPercentage") && share < 1)
+        kst_say_invalid_int(&spec, "metrics[0].resource.target.averageUtilization", share,
+                            "must be greater than 0");
+    if (has_least && least == 0)
+        kst_say_forbidden(&spec, "metrics",
+                          "must specify at least one Object or External metric to support scaling "
+                          "to zero replicas");
 }
