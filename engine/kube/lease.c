@@ -32,7 +32,7 @@ struct kst_lease {
     int64_t token;
     int64_t sure_until_ms; /* ours beyond doubt until then */
     struct kst_json *object;
-    bool lost;
+    bool lost, taken;
     void (*lost_call)(void *arg);
     void *lost_arg;
     struct kst_timer *start; /* of the renewer */
@@ -258,8 +258,9 @@ static int look_again(struct kst_lease *self, struct kst_err **err)
         return rc;
     if (!is_mine(self, there)) {
         const char *holder = kst_json_path_str(there, "spec.holderIdentity");
+        self->taken = holder && *holder;
         rc = kst_err_set(err, KST_E_LOST, "%s: %s has taken it", self->what,
-                         holder && *holder ? holder : "nobody");
+                         self->taken ? holder : "nobody");
         kst_json_free(there);
         return rc;
     }
@@ -386,6 +387,11 @@ int kst_lease_check(const struct kst_lease *self, struct kst_err **err)
                 self->what);
     kst_err_hint(err, "Another engine goes on with the run; this one has stopped.");
     return KST_E_LOST;
+}
+
+bool kst_lease_is_taken(const struct kst_lease *self)
+{
+    return self->taken;
 }
 
 int64_t kst_lease_token(const struct kst_lease *self)

@@ -48,6 +48,9 @@ int kst_lease_sweep(struct kst_kube *kube, const struct kst_lease_options *optio
  * yields until it was renewed (nobody took it meanwhile: it is ours still), lost, or the fiber's
  * deadline or cancellation. */
 int kst_lease_check(const struct kst_lease *self, struct kst_err **err);
+/* Whether somebody else is known to hold it now: then that one has the word, and has thawed first.
+ * False where it is merely gone. */
+bool kst_lease_is_taken(const struct kst_lease *self);
 int64_t kst_lease_token(const struct kst_lease *self);
 /* Yields: stops renewing, gives the lease up where it is still ours (holderIdentity ""), or deletes
  * it with `delete_it`, and frees. */

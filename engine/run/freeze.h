@@ -3,7 +3,8 @@
  * The freeze: pre-hooks, cut, post-hooks. What is promised here:
  *
  *  1. Every pre-hook that was attempted gets its post-hook: after an error, a time-out, a cancel, a
- *     lost API server (retried until it is back), or the death of an engine.
+ *     lost API server (retried until it is back), or the death of an engine. An engine that finds
+ *     another to hold its lease leaves it to that one, whose first deed it was.
  *  2. All workloads are frozen before the first volume is cut, and all volumes are cut before the
  *     first workload is let go.
  *  3. Between the first pre-hook's start and the last post-hook's end nothing is journaled; the

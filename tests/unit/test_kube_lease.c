@@ -339,6 +339,7 @@ static int lose_it(struct kst_kube *kube, void *arg, struct kst_err **err)
     while (!lost && kst_now_ms() < deadline_ms)
         kst_sleep_ms(20, NULL);
     assert_true(lost);
+    assert_true(kst_lease_is_taken(lease));
     rc = kst_lease_check(lease, err);
     kst_lease_release(lease, true);
     kst_auto_free char *holder = holder_of(arg);
@@ -346,10 +347,32 @@ static int lose_it(struct kst_kube *kube, void *arg, struct kst_err **err)
     return rc;
 }
 
+/* Somebody deleted it: it is not ours, and nobody's. */
+static int lose_to_nobody(struct kst_kube *kube, void *arg, struct kst_err **err)
+{
+    struct server *s = arg;
+    struct kst_lease *lease = NULL;
+    bool lost = false;
+    int rc = acquire(kube, "me", false, &lost, &lease, err);
+    if (rc < 0)
+        return rc;
+    pthread_mutex_lock(&s->lock);
+    kst_json_free(kst_take(s->lease));
+    pthread_mutex_unlock(&s->lock);
+    int64_t end_ms = kst_deadline_in_ms(PATIENCE_MS);
+    while (!lost && kst_now_ms() < end_ms)
+        kst_sleep_ms(20, NULL);
+    assert_false(kst_lease_is_taken(lease));
+    rc = kst_lease_check(lease, err);
+    kst_lease_release(lease, true);
+    return rc;
+}
+
 static void test_loss_is_told(void **state)
 {
-    struct server s = {0};
+    struct server s = {0}, other = {0};
     run_with(&s, lose_it, KST_E_LOST);
+    run_with(&other, lose_to_nobody, KST_E_LOST);
 }
 
 /* The server is away for longer than the lease is sure: who asks waits, and it is ours still. */
