@@ -41,6 +41,8 @@ const char *deed_name(const struct blow *blow)
         return "kill-inside";
     case DEED_KILL_TIME:
         return "kill-at";
+    case DEED_STALL:
+        return "stall";
     case DEED_OUTAGE:
         return "outage";
     case DEED_FAULT:
@@ -69,7 +71,7 @@ static struct blow copy(const struct blow *blow)
 static bool waits(const struct blow *blow)
 {
     bool fault = blow->deed == DEED_FAULT;
-    return blow->deed == DEED_OUTAGE ||
+    return blow->deed == DEED_OUTAGE || blow->deed == DEED_STALL ||
            (fault && (blow->fault == KST_FAULT_HANG || blow->fault == KST_FAULT_429));
 }
 
@@ -147,6 +149,9 @@ static void add_point(struct cases *self, enum setting setting, const char *text
     }
     at.deed = DEED_OUTAGE;
     add(self, setting, &at);
+    at.deed = DEED_STALL;
+    if (setting == SETTING_PLAIN)
+        add(self, setting, &at);
     free(at.what);
 }
 

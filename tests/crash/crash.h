@@ -29,6 +29,7 @@ enum deed {
     DEED_KILL_STAGE,    /* at a place inside of a hook */
     DEED_KILL_TIME,     /* after so many milliseconds */
     DEED_FAULT,
+    DEED_STALL,  /* it stands still from the request on, until its successor has frozen, or ended */
     DEED_OUTAGE, /* from the request on, every connection is reset for a while */
 };
 
@@ -73,6 +74,7 @@ struct world {
 
     /* The engine that runs, and what it has asked for. */
     pid_t pid;
+    pid_t stalled;   /* an engine that stands still, or 0 */
     unsigned starts; /* of engines, in this case */
     struct kst_json *counts, *order;
     const struct crash_case *now; /* NULL: nothing is done to it */
@@ -109,9 +111,14 @@ void strike_on_answer(void *arg, const struct kst_server_look *look, int code, d
 void strike_begin(struct world *self);
 void strike_end(struct world *self);
 
+enum { ENGINE_STALLED = 512 };
 /* engine.c: starts an engine (`kassette run`, or `kassette backup` where there is no Run yet) and
- * yields until it ended. *status: its exit code, 128 + the signal's number. */
+ * yields until it ended, or was stalled. *status: its exit code, 128 + the signal's number, or
+ * ENGINE_STALLED. */
 int engine_run(struct world *self, int *status, struct kst_err **err);
+/* Lets the engine that stands still go on, and yields until it ended, or for `ms`: KST_E_TIMEOUT.
+ */
+int engine_wake(struct world *self, int64_t ms, struct kst_err **err);
 
 /* check.c: what must be true after a case. NULL, or why it is not (the caller frees). Yields. */
 char *check_world(struct world *self, const struct crash_case *now);

@@ -9,10 +9,12 @@
  *   database freeze    no write from here on, until
  *   database thaw      (both are hooks: they end at once)
  *   database session   "lock" and "unlock" on stdin; at its end the lock is gone
+ *   database release   ends a session that holds the lock, as KILL does in a database
  *   database task      says that it was here
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +151,42 @@ static int thaw(void)
     return 0;
 }
 
+static void remove_control(const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "%s/%s", control, name);
+    unlink(path);
+}
+
+/* Who holds the lock, for whoever wants to end it. */
+static void write_holder(void)
+{
+    char text[16];
+    int len = snprintf(text, sizeof(text), "%d", (int)getpid());
+    int fd = open_control("holder", O_WRONLY | O_CREAT | O_TRUNC);
+    if (fd < 0 || write(fd, text, (size_t)len) != len)
+        die("holder");
+    close(fd);
+}
+
+static int release(void)
+{
+    char text[16] = "";
+    int fd = open_control("holder", O_RDONLY);
+    if (fd < 0)
+        return 0;
+    ssize_t got = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    long pid = got > 0 ? strtol(text, NULL, 10) : 0;
+    if (pid <= 1 || kill((pid_t)pid, SIGKILL) != 0)
+        return 0; /* it has ended by itself */
+    fd = lock_of(LOCK_EX);
+    remove_control("holder");
+    note("thawed by force");
+    close(fd);
+    return 0;
+}
+
 static int session(void)
 {
     char line[64];
@@ -158,6 +196,7 @@ static int session(void)
     while (fgets(line, sizeof(line), stdin)) {
         if (strcmp(line, "lock\n") == 0 && fd < 0) {
             fd = lock_of(LOCK_EX);
+            write_holder();
             note("frozen");
             stage("session-locked");
             printf("locked\n");
@@ -166,6 +205,7 @@ static int session(void)
         } else if (strcmp(line, "unlock\n") == 0 && fd >= 0) {
             stage("session-unlock");
             note("thawed");
+            remove_control("holder");
             close(fd);
             fd = -1;
             printf("unlocked\n");
@@ -173,8 +213,10 @@ static int session(void)
             stage("session-end");
         }
     }
-    if (fd >= 0)
+    if (fd >= 0) {
         note("thawed by its connection");
+        remove_control("holder");
+    }
     return 0;
 }
 
@@ -189,11 +231,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(void);
-    } verbs[] = {
-        {"serve", serve}, {"freeze", freeze}, {"thaw", thaw}, {"session", session}, {"task", task}};
+    } verbs[] = {{"serve", serve},     {"freeze", freeze},   {"thaw", thaw},
+                 {"session", session}, {"release", release}, {"task", task}};
     for (size_t i = 0; argc == 2 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return verbs[i].run();
-    fprintf(stderr, "usage: database serve|freeze|thaw|session|task\n");
+    fprintf(stderr, "usage: database serve|freeze|thaw|session|release|task\n");
     return 2;
 }

@@ -19,7 +19,7 @@
 #include "loop/fiber.h"
 #include "sandbox/sandbox.h"
 
-enum { PATIENCE_MS = 240 * 1000 };
+enum { PATIENCE_MS = 240 * 1000, LOOK_MS = 20 };
 
 static void become(const char *const *argv, const char *log)
 {
@@ -37,21 +37,58 @@ static void become(const char *const *argv, const char *log)
     _exit(127);
 }
 
-/* The pid stays a zombie's, and nobody else's, until it is reaped here. */
-static int await(struct world *self, int *status, struct kst_err **err)
+/* The pid stays a zombie's, and nobody else's, until it is reaped here. KST_E_TIMEOUT. */
+static int await(pid_t pid, int64_t end_ms, int *status, struct kst_err **err)
 {
-    int fd = (int)syscall(SYS_pidfd_open, self->pid, 0);
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (fd < 0)
         return kst_err_set(err, KST_E_IO, "pidfd_open: %s", strerror(errno));
-    int rc = kst_wait_fd(fd, POLLIN, kst_now_ms() + PATIENCE_MS, err);
+    int how = 0, rc = kst_wait_fd(fd, POLLIN, end_ms, err);
     close(fd);
     if (rc < 0)
-        kill(self->pid, SIGKILL);
-    int how = 0;
-    waitpid(self->pid, &how, 0);
+        return rc;
+    waitpid(pid, &how, 0);
     *status = WIFSIGNALED(how) ? 128 + WTERMSIG(how) : WEXITSTATUS(how);
-    return rc < 0 ? kst_err_wrap(err, rc, "the engine has not ended in %d s", PATIENCE_MS / 1000)
-                  : 0;
+    return 0;
+}
+
+static int end_badly(pid_t pid, struct kst_err **err)
+{
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    kst_err_clear(err);
+    return kst_err_set(err, KST_E_TIMEOUT, "the engine has not ended in %d s", PATIENCE_MS / 1000);
+}
+
+static int await_engine(struct world *self, int *status, struct kst_err **err)
+{
+    int64_t end_ms = kst_now_ms() + PATIENCE_MS;
+    for (;;) {
+        int rc = await(self->pid, kst_now_ms() + LOOK_MS, status, err);
+        if (rc != KST_E_TIMEOUT)
+            return rc;
+        if (self->stalled == self->pid)
+            *status = ENGINE_STALLED;
+        else if (kst_now_ms() > end_ms)
+            return end_badly(self->pid, err);
+        kst_err_clear(err);
+        if (self->stalled == self->pid)
+            return 0;
+    }
+}
+
+int engine_wake(struct world *self, int64_t ms, struct kst_err **err)
+{
+    int status = 0;
+    kill(self->stalled, SIGCONT);
+    int rc = await(self->stalled, kst_now_ms() + ms, &status, err);
+    if (rc < 0)
+        return rc;
+    self->stalled = 0;
+    return status > 128
+               ? kst_err_set(err, KST_E_FAILED,
+                             "the engine that stood still was ended by signal %d", status - 128)
+               : 0;
 }
 
 int engine_run(struct world *self, int *status, struct kst_err **err)
@@ -87,7 +124,7 @@ int engine_run(struct world *self, int *status, struct kst_err **err)
         return kst_err_set(err, KST_E_IO, "vfork: %s", strerror(errno));
     if (self->pid == 0)
         become(argv, log);
-    int rc = await(self, status, err);
+    int rc = await_engine(self, status, err);
     strike_end(self);
     return rc;
 }

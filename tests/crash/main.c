@@ -34,6 +34,8 @@ enum {
     PATIENT_WORLDS = 8, /* more of them, for cases that wait and do nothing; of a sample: 2 */
     FEW_WORLDS = 2,
     LOOK_MS = 1,
+    WAKE_MS = 3000, /* for an engine that stood still to end, while its successor freezes */
+    END_MS = 60 * 1000,
     LOG_BYTES = 4 * 1024 * 1024,
 };
 
@@ -57,20 +59,22 @@ struct worker {
 
 /* ---- one case ---- */
 
-/* Kills the engine when a database has come to the stage that it was told to hold at. */
+/* Strikes when a database has come to the stage that it was told to hold at. */
 struct ambush {
     struct world *world;
-    const struct blow *blow;
+    const char *stage; /* database and stage */
+    bool wakes;        /* lets the engine that stands still go on; else kills the one that runs */
 };
 
 static int lie_in_wait(void *arg, struct kst_err **err)
 {
     struct ambush *self = arg;
-    kst_auto_free char *database = kst_strdup(self->blow->what);
+    struct world *world = self->world;
+    kst_auto_free char *database = kst_strdup(self->stage);
     char *stage = strchr(database, ' ');
     *stage++ = '\0';
-    kst_auto_free char *hold = world_control(self->world, database, "hold");
-    kst_auto_free char *at = world_control(self->world, database, "at");
+    kst_auto_free char *hold = world_control(world, database, "hold");
+    kst_auto_free char *at = world_control(world, database, "at");
     FILE *file = fopen(hold, "w");
     if (!file)
         return kst_err_set(err, KST_E_IO, "%s: %s", hold, strerror(errno));
@@ -79,12 +83,27 @@ static int lie_in_wait(void *arg, struct kst_err **err)
     int rc = 0;
     while (rc == 0 && access(at, F_OK) != 0)
         rc = kst_sleep_ms(LOOK_MS, err);
-    if (rc == 0) {
-        self->world->struck[0] = true;
-        kill(self->world->pid, SIGKILL);
+    if (rc == 0 && self->wakes) {
+        engine_wake(world, WAKE_MS, NULL); /* its end is awaited later, where it takes longer */
+    } else if (rc == 0) {
+        world->struck[0] = true;
+        kill(world->pid, SIGKILL);
     }
     unlink(hold);
     return rc;
+}
+
+static struct kst_fiber *set_ambush(struct ambush *self)
+{
+    return kst_fiber_spawn(self->world->loop, "ambush", lie_in_wait, self);
+}
+
+static void end_ambush(struct kst_fiber *fiber)
+{
+    if (!fiber)
+        return;
+    kst_fiber_cancel(fiber);
+    kst_fiber_join(fiber, NULL);
 }
 
 static bool has_ended(const struct world *world, bool *succeeded)
@@ -109,25 +128,27 @@ static int check_status(const struct world *world, int status, struct kst_err **
 
 static int run_engines(struct world *world, struct crash_case *now, struct kst_err **err)
 {
-    struct ambush ambush = {.world = world, .blow = &now->blows[0]};
+    struct ambush ambush = {.world = world, .stage = now->blows[0].what};
     struct kst_fiber *waiting = NULL;
     int rc = 0, status = 0;
     if (now->nblows && now->blows[0].deed == DEED_KILL_STAGE)
-        waiting = kst_fiber_spawn(world->loop, "ambush", lie_in_wait, &ambush);
+        waiting = set_ambush(&ambush);
     for (int i = 0; i < STARTS && rc == 0; i++) {
-        const struct kst_json *run = world_run(world);
-        bool final = run && kst_phase_is_final(kst_phase_parse(kst_api_text(run, "status.phase")));
-        if (final && status != 128 + SIGKILL)
+        bool succeeded, again = status == 128 + SIGKILL || status == ENGINE_STALLED;
+        if (has_ended(world, &succeeded) && !again)
             break; /* who was killed is started again, whatever the Run says */
         rc = engine_run(world, &status, err);
-        if (rc == 0 && status != 128 + SIGKILL)
+        if (rc == 0 && status == ENGINE_STALLED) {
+            ambush = (struct ambush){.world = world, .stage = "locked freeze-end", .wakes = true};
+            waiting = set_ambush(&ambush);
+        } else if (rc == 0 && status != 128 + SIGKILL) {
             rc = check_status(world, status, err);
+        }
     }
-    if (waiting) {
-        kst_fiber_cancel(waiting);
-        kst_fiber_join(waiting, NULL);
-    }
-    return rc;
+    end_ambush(waiting);
+    kst_auto_err struct kst_err *error = NULL;
+    int woken = world->stalled ? engine_wake(world, END_MS, &error) : 0;
+    return rc == 0 && woken < 0 ? kst_err_move(err, &error) : rc;
 }
 
 static void run_case(struct world *world, struct crash_case *now)
@@ -299,8 +320,11 @@ static size_t choose(struct matrix *self)
     size_t wanted = 0, seen = 0;
     for (size_t i = 0; i < cases->count; i++) {
         struct crash_case *now = &cases->list[i];
-        bool hangs = now->blows[0].deed == DEED_FAULT && now->blows[0].fault == KST_FAULT_HANG;
-        now->done = (self->only && !fits(now->name, self->only)) || (self->sample > 0 && hangs);
+        const struct blow *first = &now->blows[0];
+        bool waits_long = first->deed == DEED_STALL || now->setting == SETTING_SLOW ||
+                          (first->deed == DEED_FAULT && first->fault == KST_FAULT_HANG);
+        now->done = (self->only && !fits(now->name, self->only)) ||
+                    (self->sample > 0 && waits_long);
         wanted += !now->done;
     }
     size_t sample = (size_t)self->sample;

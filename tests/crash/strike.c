@@ -84,6 +84,10 @@ static enum kst_server_fault strike(struct world *self, const struct blow *blow,
         if (stream)
             kill_in(self, STREAM_MS);
         return KST_FAULT_NONE;
+    case DEED_STALL:
+        kill(self->pid, SIGSTOP);
+        self->stalled = self->pid;
+        return KST_FAULT_NONE;
     case DEED_OUTAGE:
         self->outage_until_ms = kst_now_ms() + OUTAGE_MS;
         return KST_FAULT_RESET_BEFORE;

@@ -15,12 +15,14 @@ return {
     run.frozen.db = db
   end,
 
-  post_hook = function(run)
+  post_hook = function(run, app)
     local db = run.frozen.db
     if db then
       db:send("unlock\n")
       db:expect("unlocked\n")
       db:close()
+    else -- an engine that stands still may hold a connection yet
+      run:exec { pod = app:pod(), command = { "/usr/bin/database", "release" }, timeout = "6s" }
     end
   end,
 }
