@@ -120,7 +120,8 @@ my_writer() { # POD
         while read -r i; do printf '%s %s\n' "$i" "$EPOCHREALTIME"; done >"$work/acks"
 }
 
-acked() { tail -n 1 "$work/acks" | cut -d' ' -f1; }
+# The last line may be half written.
+acked() { tail -n 2 "$work/acks" | head -n 1 | cut -d' ' -f1; }
 has_acks() { [ "$(wc -l <"$work/acks")" -ge "$1" ]; }
 
 # restore_claims RUN FROM TO: for each snapshot of the run whose claim ends with -FROM-0, a claim
