@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Descriptions of images: read and checked. */
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,8 @@ static const struct field {
               {"package", STRING}};
 
 static const char *const kind_names[] = {"a string", "a list of strings",
-                                         "an object whose values are strings", "a whole number"};
+                                         "an object whose values are strings",
+                                         "a whole number, from 0 to 2147483647"};
 
 static bool all_strings(const struct kst_json *value)
 {
@@ -46,7 +48,7 @@ static bool has_kind(const struct kst_json *value, enum kind kind)
     case MAP:
         return kst_json_type(value) == KST_JSON_OBJECT && all_strings(value);
     default:
-        return kst_json_int(value, &number) && number >= 0;
+        return kst_json_int(value, &number) && number >= 0 && number <= INT32_MAX;
     }
 }
 

@@ -268,6 +268,8 @@ static void test_mistakes(void **state)
         {"{\"images\":[{\"files\":[]}]}", "images[0].files must be an object whose values are"},
         {"{\"images\":[{\"files\":{\"a\":\"b\"}}]}", "images[0].files: the path \"a\" is not abs"},
         {"{\"images\":[{\"user\":-1}]}", "images[0].user must be a whole number"},
+        /* It would be taken for root. */
+        {"{\"images\":[{\"user\":4294967296}]}", "images[0].user must be a whole number"},
         {"{\"images\":[{\"env\":[\"A\"]}]}", "images[0].env: \"A\" is not NAME=VALUE"},
         {"{\"images\":[{\"env\":[\"=A\"]}]}", "images[0].env: \"=A\" is not NAME=VALUE"},
         {"{\"images\":[{\"volumes\":[\"a\"]}]}", "images[0].volumes: the path \"a\" is not abs"},
