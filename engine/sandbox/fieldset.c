@@ -169,7 +169,7 @@ static void print_rows(const struct kst_fieldset *self, struct kst_json *out)
         if (self->rows[i].member && self->rows[i].below)
             kst_json_set(value, ".", kst_json_object());
         print_rows(self->rows[i].below, value);
-        kst_json_set(out, self->rows[i].element, value);
+        kst_json_append(out, self->rows[i].element, value); /* no element is there twice */
     }
 }
 

@@ -112,17 +112,50 @@ struct kst_json *kst_status_modified(const struct kst_resource *resource, const 
                                "latest version and try again");
 }
 
-/* Each cause once: the message does not repeat what the details do. */
+struct told {
+    const struct kst_json *cause;
+    size_t index;
+};
+
+static int by_words(const void *a, const void *b)
+{
+    const struct told *x = a, *y = b;
+    static const char *const keys[] = {"field", "message"};
+    for (size_t i = 0; i < KST_ARRAY_LEN(keys); i++) {
+        const char *left = kst_json_path_str(x->cause, keys[i]);
+        const char *right = kst_json_path_str(y->cause, keys[i]);
+        int order = strcmp(left ? left : "", right ? right : "");
+        if (order)
+            return order;
+    }
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* Whether two stand for the same words. */
+static bool is_same(const struct told *a, const struct told *b)
+{
+    struct told other = *b;
+    other.index = a->index;
+    return by_words(a, &other) == 0;
+}
+
+/* Each cause once: the message does not repeat what the details do. There may be as many as an
+ * object has fields. */
 static struct kst_json *distinct(const struct kst_json *causes)
 {
+    size_t count = 0;
+    kst_auto_free struct told *order = kst_calloc(kst_json_len(causes) + 1, sizeof(*order));
+    kst_auto_free bool *again = kst_calloc(kst_json_len(causes) + 1, sizeof(*again));
+    for (const struct kst_json *c = kst_json_first(causes); c; c = kst_json_next(c), count++)
+        order[count] = (struct told){.cause = c, .index = count};
+    qsort(order, count, sizeof(*order), by_words);
+    for (size_t i = 1; i < count; i++)
+        again[order[i].index] = is_same(&order[i - 1], &order[i]);
     struct kst_json *list = kst_json_array();
-    for (const struct kst_json *c = kst_json_first(causes); c; c = kst_json_next(c)) {
-        const struct kst_json *seen = kst_json_first(list);
-        while (seen && !kst_json_equal(seen, c))
-            seen = kst_json_next(seen);
-        if (!seen)
+    count = 0;
+    for (const struct kst_json *c = kst_json_first(causes); c; c = kst_json_next(c))
+        if (!again[count++])
             kst_json_push(list, kst_json_dup(c));
-    }
     return list;
 }
 

@@ -59,7 +59,8 @@ struct entry {
 
 struct entries {
     struct entry *rows;
-    size_t len;
+    const struct entry **order; /* those with an element, by it */
+    size_t len, ordered;
     struct kst_buf why; /* the first entry without an element has none */
 };
 
@@ -68,9 +69,17 @@ static void entries_release(struct entries *self)
     for (size_t i = 0; i < self->len; i++)
         free(self->rows[i].element);
     free(self->rows);
+    free(self->order);
     kst_buf_release(&self->why);
 }
 #define auto_entries __attribute__((cleanup(entries_release))) struct entries
+
+static int by_element(const void *a, const void *b)
+{
+    const struct entry *x = *(const struct entry *const *)a, *y = *(const struct entry *const *)b;
+    int order = strcmp(x->element, y->element);
+    return order ? order : (x > y) - (x < y);
+}
 
 static struct entries entries_of(struct kst_shape shape, const struct kst_json *list)
 {
@@ -87,16 +96,27 @@ static struct entries entries_of(struct kst_shape shape, const struct kst_json *
         if (!entry->element)
             break;
     }
+    self.order = kst_calloc(self.len + 1, sizeof(*self.order));
+    for (size_t i = 0; i < self.len; i++)
+        if (self.rows[i].element)
+            self.order[self.ordered++] = &self.rows[i];
+    qsort(self.order, self.ordered, sizeof(*self.order), by_element);
     return self;
 }
 
+/* The first with this element. */
 static const struct kst_json *find_entry(const struct entries *self, const char *element)
 {
-    for (size_t i = 0; element && i < self->len; i++) {
-        if (self->rows[i].element && strcmp(self->rows[i].element, element) == 0)
-            return self->rows[i].value;
+    size_t low = 0, high = element ? self->ordered : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(self->order[middle]->element, element) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return NULL;
+    bool found = element && low < self->ordered && strcmp(self->order[low]->element, element) == 0;
+    return found ? self->order[low]->value : NULL;
 }
 
 static char *key_element(const char *key)
