@@ -228,6 +228,11 @@ void kst_crd_default(struct kst_json *crd)
         default_names(kst_json_mut(spec, "names"));
     if (!is_object(kst_json_get(spec, "conversion")))
         kst_json_set(spec, "conversion", kst_json_make("{'strategy':'None'}"));
+    struct kst_json *service = kst_json_mut(
+        kst_json_mut(kst_json_mut(kst_json_mut(spec, "conversion"), "webhook"), "clientConfig"),
+        "service");
+    if (is_object(service) && !kst_json_get(service, "port"))
+        kst_json_set_int(service, "port", 443);
     if (is_empty(kst_json_get(spec, "preserveUnknownFields")))
         kst_json_remove(spec, "preserveUnknownFields");
     struct kst_json *versions = kst_json_mut(spec, "versions");

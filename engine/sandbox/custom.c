@@ -260,3 +260,38 @@ struct kst_json *kst_custom_refuse(struct kst_api *api, const struct kst_resourc
                  kst_json_make("{'group':%s,'kind':%s}", resource->group, resource->plural));
     return status;
 }
+
+/* ---- conversion ---- */
+
+/* Where the webhook would be called; the caller frees it. */
+static char *webhook_url(const struct kst_json *client)
+{
+    const char *url = kst_json_path_str(client, "url");
+    const char *path = kst_json_path_str(client, "service.path");
+    if (url)
+        return kst_strdup(url);
+    return kst_asprintf("https://%s.%s.svc:%" PRId64 "%s%s", kst_api_text(client, "service.name"),
+                        kst_api_text(client, "service.namespace"),
+                        kst_json_path_int(client, "service.port", 443),
+                        path && *path != '/' ? "/" : "", path ? path : "");
+}
+
+struct kst_json *kst_custom_check_conversion(const struct kst_resource *resource, const char *ns,
+                                             const char *name, bool creates)
+{
+    const struct kst_json *conversion = kst_json_path(resource->definition, "spec.conversion");
+    if (strcmp(kst_api_text(conversion, "strategy"), "Webhook") != 0 ||
+        strcmp(resource->api_version, resource->stored_as) == 0)
+        return NULL;
+    size_t first = 0, count = kst_bucket_count(resource->bucket);
+    if (*ns)
+        kst_bucket_range(resource->bucket, ns, &first, &count);
+    bool found = *name ? kst_bucket_get(resource->bucket, ns, name) != NULL : count > 0;
+    if (!creates && !found)
+        return NULL;
+    kst_auto_free char *url = webhook_url(kst_json_path(conversion, "webhook.clientConfig"));
+    return kst_status_internal(
+        "conversion webhook for %s, Kind=%s failed: Post \"%s?timeout=30s\": "
+        "the embedded cluster calls no webhooks",
+        creates ? resource->api_version : resource->stored_as, resource->kind, url);
+}

@@ -35,6 +35,11 @@ struct kst_json *kst_custom_check_scale(const struct kst_resource *resource,
  * are in the resource's version. A write of the status alone is asked less. */
 void kst_custom_validate(const struct kst_resource *resource, const struct kst_json *live,
                          const struct kst_json *object, bool status_only, struct kst_json *causes);
+/* No webhook is called here, so that what needs one to be converted is refused: the object of this
+ * name, those of a namespace ("": all) where it is "", or a new one. The Status, as the server has
+ * it for a webhook that does not answer; NULL where nothing is to be converted. */
+struct kst_json *kst_custom_check_conversion(const struct kst_resource *resource, const char *ns,
+                                             const char *name, bool creates);
 /* The Status that says why nothing can be created now: its definition is being deleted; or NULL. */
 struct kst_json *kst_custom_refuse(struct kst_api *api, const struct kst_resource *resource);
 

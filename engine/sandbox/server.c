@@ -18,6 +18,7 @@
 #include "loop/loop.h"
 #include "sandbox/api.h"
 #include "sandbox/ask.h"
+#include "sandbox/custom.h"
 #include "sandbox/httpd.h"
 #include "sandbox/openapi.h"
 #include "sandbox/registry.h"
@@ -220,6 +221,15 @@ static void serve_resource(struct kst_ask *ask)
     bool in_namespace = *ask->ns && strcmp(ask->plural, "namespaces") != 0;
     if ((in_namespace && !namespaced) || (namespaced && !in_namespace && *ask->name)) {
         no_such_path(ask);
+        return;
+    }
+    bool custom = ask->resource->flags & KST_RES_CUSTOM;
+    struct kst_json *refused = custom ? kst_custom_check_conversion(
+                                            ask->resource, namespaced ? ask->ns : "", ask->name,
+                                            strcmp(ask->verb, "create") == 0)
+                                      : NULL;
+    if (refused) {
+        kst_ask_status(ask, refused);
         return;
     }
     if (kst_serve_special(ask))
