@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -260,6 +261,33 @@ static struct kst_json *admit_definition(struct kst_api *self, const struct kst_
     return NULL;
 }
 
+/* The number of its template, which its Pods carry as a label. */
+static void set_template_number(struct kst_json *set, long long number)
+{
+    kst_auto_free char *text = kst_asprintf("%lld", number);
+    kst_json_set_str(kst_json_ensure_object(kst_json_mut(set, "metadata"), "annotations"),
+                     "deprecated.daemonset.template.generation", text);
+}
+
+static struct kst_json *admit_daemonset(struct kst_api *self, const struct kst_api_call *call,
+                                        struct kst_json *set)
+{
+    set_template_number(set, 1);
+    return NULL;
+}
+
+static void update_daemonset(const struct kst_json *live, struct kst_json *set)
+{
+    long long number = 0;
+    const struct kst_json *annotations = kst_json_path(live, "metadata.annotations");
+    const char *text = kst_json_str(
+        kst_json_get(annotations, "deprecated.daemonset.template.generation"));
+    bool same = kst_json_equal(kst_json_path(live, "spec.template"),
+                               kst_json_path(set, "spec.template"));
+    if (text && kst_parse_int(text, &number))
+        set_template_number(set, same ? number : number + 1);
+}
+
 static struct kst_json *admit_priority_class(struct kst_api *self, const struct kst_api_call *call,
                                              struct kst_json *object)
 {
@@ -287,7 +315,7 @@ static const struct admission {
     {"apps/statefulsets", NULL, "{'replicas':0}"},
     {"apps/deployments", NULL, "{}"},
     {"apps/replicasets", NULL, "{'replicas':0}"},
-    {"apps/daemonsets", NULL,
+    {"apps/daemonsets", admit_daemonset,
      "{'currentNumberScheduled':0,'numberMisscheduled':0,'desiredNumberScheduled':0,"
      "'numberReady':0}"},
     {"autoscaling/horizontalpodautoscalers", NULL, "{'currentReplicas':0,'desiredReplicas':0}"},
@@ -334,6 +362,8 @@ struct kst_json *kst_admit_update(struct kst_api *self, const struct kst_api_cal
                                   const struct kst_json *live, struct kst_json *object)
 {
     const char *bucket = kst_bucket_name(call->resource->bucket);
+    if (strcmp(bucket, "apps/daemonsets") == 0)
+        update_daemonset(live, object);
     if (strcmp(bucket, "/services") == 0)
         kst_admit_service(self, call, live, object);
     if (strcmp(bucket, "/pods") == 0) {

@@ -118,8 +118,7 @@ static void make_pod(struct set *self, const struct kst_object *node)
     tolerate(kst_json_mut(pod, "spec"));
     bind_to(kst_json_mut(pod, "spec"), node->name);
     if (kst_control_pod_create(self->api, self->object, component, pod, &why) < 0)
-        self->again_ms = kst_control_retry(
-            kst_api_text(self->object->json, "metadata.creationTimestamp"));
+        self->again_ms = kst_control_failed_until(self->api, self->object, component, NULL);
 }
 
 static void delete_pod(struct set *self, const struct kst_object *pod)

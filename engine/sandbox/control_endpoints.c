@@ -77,8 +77,7 @@ static void keep_endpoints(const struct kst_backing *backing)
     }
     kst_json_set(metadata, "labels", kst_take(labels));
     kst_json_set(wanted, "subsets", kst_take(subsets));
-    if (backing->pods.count > 0)
-        set_trigger(metadata);
+    set_trigger(metadata);
     if (live)
         kst_control_update(backing->api, ENDPOINTS, live, manager, wanted);
     else

@@ -17,6 +17,8 @@
 
 enum { TEXT_BYTES = 64 * 1024, MESSAGE_BYTES = 1024 };
 
+static const char failed[] = "FailedCreate";
+
 static const char *manager_of(const char *component)
 {
     if (strcmp(component, "kubelet") == 0)
@@ -25,13 +27,15 @@ static const char *manager_of(const char *component)
                                                        : "kube-controller-manager";
 }
 
-static void count_again(struct kst_api *api, const struct kst_object *event, const char *manager)
+static void count_again(struct kst_api *api, const struct kst_object *event, const char *manager,
+                        const char *message)
 {
     char now[KST_TIME_TEXT];
     kst_api_now(now);
     struct kst_json *changed = kst_json_dup(event->json);
     kst_json_set_int(changed, "count", kst_json_path_int(changed, "count", 1) + 1);
     kst_json_set_str(changed, "lastTimestamp", now);
+    kst_json_set_str(changed, "message", message);
     kst_control_update(api, EVENTS, event, manager, changed);
 }
 
@@ -61,17 +65,25 @@ static struct kst_json *make(const struct kst_object *about, const char *field,
     return event;
 }
 
-static void record(struct kst_api *api, const struct kst_object *about, const char *field,
-                   const char *component, const char *type, const char *reason, const char *message)
+/* What Events are told apart by is their message too, but for failures, which are one. */
+static char *name_of(const struct kst_object *about, const char *field, const char *component,
+                     const char *type, const char *reason, const char *message)
 {
     kst_auto_free char *what = kst_asprintf("%s %s %s %s %s %s", about->uid, field ? field : "",
                                             component, type, reason, message);
-    kst_auto_free char *name = kst_asprintf("%.200s.%016llx", about->name,
-                                            kst_hash(what, strlen(what)));
+    return kst_asprintf("%.200s.%016llx", about->name, kst_hash(what, strlen(what)));
+}
+
+static void record(struct kst_api *api, const struct kst_object *about, const char *field,
+                   const char *component, const char *type, const char *reason, const char *message)
+{
+    bool failure = strcmp(reason, failed) == 0;
+    kst_auto_free char *name = name_of(about, field, component, type, reason,
+                                       failure ? "" : message);
     const char *ns = *about->ns ? about->ns : "default";
     kst_auto_object struct kst_object *live = kst_object_ref(kst_api_find(api, EVENTS, ns, name));
     if (live) {
-        count_again(api, live, manager_of(component));
+        count_again(api, live, manager_of(component), message);
         return;
     }
     struct kst_json *event = make(about, field, component, type, reason, message);
@@ -103,4 +115,24 @@ void kst_control_event_of(struct kst_api *api, const struct kst_object *about, c
     va_end(args);
     kst_buf_truncate(&message, MESSAGE_BYTES);
     record(api, about, field, component, type, reason, message.data);
+}
+
+int64_t kst_control_failed_until(struct kst_api *api, const struct kst_object *about,
+                                 const char *component, char **message)
+{
+    enum { MOST_S = 60 };
+    kst_auto_free char *name = name_of(about, NULL, component, "Warning", failed, "");
+    const struct kst_object *event = kst_api_find(api, EVENTS, about->ns, name);
+    if (!event)
+        return 0;
+    int64_t count = kst_json_path_int(event->json, "count", 1), delay_s = 1;
+    const char *last = kst_api_text(event->json, "lastTimestamp");
+    for (int64_t i = 1; i < count && delay_s < MOST_S; i++)
+        delay_s *= 2;
+    int64_t until = kst_control_time(last, delay_s < MOST_S ? delay_s : MOST_S);
+    if (until <= kst_now_ms())
+        return 0;
+    if (message)
+        *message = kst_strdup(kst_api_text(event->json, "message"));
+    return until;
 }

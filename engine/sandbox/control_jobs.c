@@ -201,7 +201,7 @@ static void grow(struct job *self, int64_t missing)
         self->active += !why;
     }
     if (why)
-        wake_at(self, kst_control_retry(kst_api_text(self->status, "startTime")));
+        wake_at(self, kst_control_failed_until(self->api, self->object, component, NULL));
 }
 
 static void shrink(struct job *self, int64_t surplus)
@@ -296,6 +296,16 @@ static int64_t expire(struct kst_api *api, const struct kst_object *job)
     return KST_NEVER;
 }
 
+static bool counts_differ(const struct kst_json *a, const struct kst_json *b)
+{
+    static const char *const keys[] = {"active", "succeeded", "failed"};
+    for (size_t i = 0; i < KST_ARRAY_LEN(keys); i++)
+        if (kst_json_path_int(a, keys[i], 0) != kst_json_path_int(b, keys[i], 0))
+            return true;
+    return kst_json_len(kst_json_get(a, "conditions")) !=
+           kst_json_len(kst_json_get(b, "conditions"));
+}
+
 static int64_t keep(struct kst_api *api, const struct kst_object *object)
 {
     if (is_finished(object->json))
@@ -306,7 +316,11 @@ static int64_t keep(struct kst_api *api, const struct kst_object *object)
                       ? kst_json_dup(kst_json_get(object->json, "status"))
                       : kst_json_object();
     run(&self);
-    kst_api_set_status(api, JOBS, object, self.status, "kube-controller-manager");
+    /* As long as nothing is to be counted, not even the start is told. */
+    if (counts_differ(kst_json_get(object->json, "status"), self.status))
+        kst_api_set_status(api, JOBS, object, self.status, "kube-controller-manager");
+    else
+        kst_json_free(self.status);
     return self.again_ms;
 }
 

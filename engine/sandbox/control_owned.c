@@ -125,6 +125,15 @@ static bool is_ending(const struct kst_json *status)
 int kst_control_pod_create(struct kst_api *api, const struct kst_object *owner,
                            const char *component, struct kst_json *pod, char **why)
 {
+    char *before = NULL;
+    if (kst_control_failed_until(api, owner, component, &before) > 0) {
+        static const char told[] = "Error creating: ";
+        bool same = strncmp(before, told, strlen(told)) == 0;
+        *why = kst_strdup(before + (same ? strlen(told) : 0));
+        free(before);
+        kst_json_free(pod);
+        return -1;
+    }
     const struct kst_api_call call = kst_api_call_for(api, PODS, owner->ns, NULL, manager);
     kst_auto_json struct kst_json *made = NULL;
     kst_auto_json struct kst_json *status = kst_api_create(api, &call, pod, &made);

@@ -97,13 +97,8 @@ static int64_t keep(struct kst_api *api, const struct kst_object *set)
         shrink(api, set, &pods, -missing);
     }
     int64_t next = tell(api, set, &pods, why);
-    if (why) {
-        const struct kst_object *live = kst_api_find(api, SETS, set->ns, set->name);
-        const struct kst_json *list = live ? kst_json_path(live->json, "status.conditions") : NULL;
-        int64_t again = kst_control_retry(
-            kst_api_text(kst_control_condition(list, "ReplicaFailure"), "lastTransitionTime"));
-        next = again < next ? again : next;
-    }
+    int64_t again = why ? kst_control_failed_until(api, set, component, NULL) : KST_NEVER;
+    next = again < next ? again : next;
     kst_control_list_release(&pods);
     return next;
 }

@@ -108,6 +108,12 @@ static const struct kst_json *template_for(const struct set *set, int64_t ordina
 /* Creates an object (taken) and tells so by an Event; what fails is tried again. */
 static bool create(struct set *set, const char *bucket, struct kst_json *object, const char *what)
 {
+    set->again_ms = kst_control_failed_until(set->api, set->object, component, NULL);
+    if (set->again_ms > 0) {
+        kst_json_free(object);
+        return false;
+    }
+    set->again_ms = KST_NEVER;
     const struct kst_api_call call = kst_api_call_for(set->api, bucket, set->object->ns, NULL,
                                                       manager);
     kst_auto_json struct kst_json *status = kst_api_create(set->api, &call, object, NULL);
@@ -116,8 +122,7 @@ static bool create(struct set *set, const char *bucket, struct kst_json *object,
         kst_control_event(set->api, set->object, component, "Warning", "FailedCreate",
                           "create %s in StatefulSet %s failed error: %s", what, set->object->name,
                           kst_status_message(status));
-        set->again_ms = kst_control_retry(
-            kst_api_text(set->object->json, "metadata.creationTimestamp"));
+        set->again_ms = kst_control_failed_until(set->api, set->object, component, NULL);
         return false;
     }
     kst_control_event(set->api, set->object, component, "Normal", "SuccessfulCreate",

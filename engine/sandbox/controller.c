@@ -275,11 +275,3 @@ int64_t kst_control_time(const char *since, int64_t after_s)
         return kst_now_ms();
     return kst_now_ms() + us / 1000 + after_s * 1000 - kst_wall_ms();
 }
-
-int64_t kst_control_retry(const char *since)
-{
-    enum { LEAST_MS = 1000, MOST_MS = 60000 };
-    int64_t age_ms = kst_now_ms() - kst_control_time(since, 0);
-    age_ms = age_ms < LEAST_MS ? LEAST_MS : age_ms > MOST_MS ? MOST_MS : age_ms;
-    return kst_now_ms() + age_ms;
-}

@@ -87,10 +87,8 @@ const struct kst_json *kst_control_condition(const struct kst_json *list, const 
 void kst_control_condition_remove(struct kst_json *list, const char *type);
 /* The text of an annotation; "" where there is none. */
 const char *kst_control_annotation(const struct kst_object *object, const char *key);
-/* When (kst_now_ms() time) it will be `after_s` seconds past a time in RFC 3339; and what is to
- * be tried again, having failed since then: the longer it has failed, the later. */
+/* When (kst_now_ms() time) it will be `after_s` seconds past a time in RFC 3339. */
 int64_t kst_control_time(const char *since, int64_t after_s);
-int64_t kst_control_retry(const char *since);
 
 /* control_scheduler.c: whether a node is among those that a Pod's selector and required affinity
  * ask for. */
@@ -117,7 +115,8 @@ struct kst_control_list kst_control_claim(struct kst_api *api, const struct kst_
 struct kst_json *kst_control_pod(const struct kst_json *template, const char *ns, const char *name,
                                  const char *prefix, const struct kst_json *owner);
 /* Creates a Pod (taken), or deletes one, in the name of a controller, and tells so by an Event.
- * -1 with the reason where it cannot be created; the caller frees *why. */
+ * -1 with the reason where it cannot be created, or could not a moment ago; the caller frees
+ * *why, and tries again at kst_control_failed_until(). */
 int kst_control_pod_create(struct kst_api *api, const struct kst_object *owner,
                            const char *component, struct kst_json *pod, char **why);
 int kst_control_pod_delete(struct kst_api *api, const struct kst_object *owner,
@@ -139,7 +138,12 @@ int64_t kst_pod_available_at(const struct kst_json *pod, int64_t min_ready_s);
 void kst_control_event(struct kst_api *api, const struct kst_object *about, const char *component,
                        const char *type, const char *reason, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
-/* The same about a part of it ("spec.containers{web}"). */
+/* Until when a controller lets be what it could not create for an owner, as its Event FailedCreate
+ * says: the more often it failed, the longer, a minute at most. 0 where it may be tried now; else
+ * the caller frees *message (which may be NULL). */
+int64_t kst_control_failed_until(struct kst_api *api, const struct kst_object *about,
+                                 const char *component, char **message);
+/* An Event about a part of an object ("spec.containers{web}"). */
 void kst_control_event_of(struct kst_api *api, const struct kst_object *about, const char *field,
                           const char *component, const char *type, const char *reason,
                           const char *format, ...) __attribute__((format(printf, 7, 8)));

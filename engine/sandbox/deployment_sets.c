@@ -25,7 +25,7 @@
 static const char manager[] = "kube-controller-manager";
 static const char component[] = "deployment-controller";
 
-enum { HISTORY_BYTES = 2000 };
+enum { HISTORY_BYTES = 2000, RETRY_MS = 10000 };
 
 int64_t kst_deployment_size(const struct kst_object *set)
 {
@@ -361,8 +361,7 @@ static void tell_failure(struct kst_deployment *self, const char *name,
                                      message);
     kst_control_event(self->api, self->object, component, "Warning", "ReplicaSetCreateError", "%s",
                       message);
-    self->again_ms = kst_control_retry(
-        kst_api_text(kst_control_condition(self->conditions, "Progressing"), "lastTransitionTime"));
+    self->again_ms = kst_now_ms() + RETRY_MS;
 }
 
 /* Takes the ReplicaSet that was made up among its own, as the current one. */

@@ -84,6 +84,8 @@ static void rolling(struct cluster *self)
     cluster_patch(self, SETS, "log", NULL,
                   "{'spec':{'template':{'metadata':{'labels':{'v':'2'}}}}}");
     has_status(self, "2", "1", "1");
+    cluster_has(self, SETS, "log", "metadata.annotations",
+                "{\"deprecated.daemonset.template.generation\":\"2\"}");
     for (int i = 0; i < 4; i++)
         cluster_pods_are_ready(self);
     has_status(self, "2", "2", "2");

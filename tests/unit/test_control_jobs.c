@@ -164,6 +164,26 @@ static void collected(struct cluster *self)
     assert_int_equal(cluster_count(self, PODS), 0);
 }
 
+/* What cannot be made is tried again, at times of its own: not with each change of anything. */
+static void refused(struct cluster *self)
+{
+    cluster_load(self, "{apiVersion: v1, kind: ResourceQuota, metadata: {name: none}, spec: {hard: "
+                       "{pods: 0}}}");
+    cluster_load(self, JOB(""));
+    for (int i = 0; i < 20; i++) {
+        kst_auto_free char *patch = kst_asprintf("{'metadata':{'labels':{'n':'%d'}}}", i);
+        cluster_patch(self, JOBS, "copy", NULL, patch);
+    }
+    cluster_has(self, JOBS, "copy", "status", "{}");
+    size_t events = cluster_count(self, "/events");
+    assert_int_equal(events, 1);
+    const struct kst_json *event = cluster_get(self, "/events", cluster_name(self, "/events", 0));
+    assert_true(kst_json_path_int(event, "count", 0) < 5);
+    assert_true(cluster_said(self, "copy", "FailedCreate", "exceeded quota: none"));
+    cluster_delete(self, "/resourcequotas", "none", NULL);
+    cluster_await_count(self, PODS, 1);
+}
+
 static void on_the_node(struct cluster *self)
 {
     static const char job[] = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: %s}\nspec:\n"
@@ -193,6 +213,7 @@ static const struct {
     {"fewer at once", fewer_at_once, false},
     {"deleted Pod", deleted_pod, false},
     {"collected", collected, false},
+    {"refused", refused, false},
     {"on the node", on_the_node, true},
 };
 
