@@ -9,6 +9,8 @@
 
 #include <stddef.h>
 
+#include "sandbox/builtin_check.h"
+
 struct kst_json;
 
 /* `detail` may be empty. */
@@ -24,8 +26,7 @@ void kst_cause_invalid_value(struct kst_json *causes, const char *path, const ch
 void kst_cause_not_supported(struct kst_json *causes, const char *path, const char *child,
                              const char *value, const char *const *allowed, size_t count);
 
-/* Why a text is no label or subdomain of DNS; NULL where it is one. The caller frees it. */
-char *kst_cause_dns1035_label(const char *text);
-char *kst_cause_dns1123_subdomain(const char *text);
+/* Why a text is not of a form, all in one; NULL where it is. The caller frees it. */
+char *kst_cause_form(enum kst_text_form form, const char *text);
 
 #endif

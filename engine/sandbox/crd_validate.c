@@ -270,7 +270,7 @@ static void check_warning(const struct kst_json *version, const char *path, stru
 static void check_version(const struct kst_json *versions, const struct kst_json *version,
                           const char *path, struct kst_json *causes)
 {
-    kst_auto_free char *why = kst_cause_dns1035_label(text_at(version, "name"));
+    kst_auto_free char *why = kst_cause_form(KST_TEXT_DNS1035, text_at(version, "name"));
     if (why)
         kst_cause_invalid(causes, path, "name", text_at(version, "name"), why);
     check_warning(version, path, causes);
@@ -342,7 +342,7 @@ static void check_versions(const struct kst_json *versions, struct kst_json *cau
     if (stored != 1)
         wrong_versions(versions, "must have exactly one version marked as storage version", causes);
     const char *first = text_at(kst_json_first(versions), "name");
-    kst_auto_free char *why = *first ? kst_cause_dns1035_label(first) : NULL;
+    kst_auto_free char *why = *first ? kst_cause_form(KST_TEXT_DNS1035, first) : NULL;
     if (why)
         kst_cause_invalid(causes, "spec.version", NULL, first, why);
 }
@@ -367,7 +367,7 @@ static void check_common(const struct kst_json *versions, struct kst_json *cause
 
 static void check_group(const char *group, struct kst_json *causes)
 {
-    kst_auto_free char *why = kst_cause_dns1123_subdomain(group);
+    kst_auto_free char *why = kst_cause_form(KST_TEXT_SUBDOMAIN, group);
     if (!*group)
         kst_cause_required(causes, "spec", "group", "");
     else if (why)
@@ -392,7 +392,7 @@ static void check_name(const char *name, bool mixed_case, const char *child,
     kst_auto_free char *lower = kst_strdup(name);
     for (char *at = lower; mixed_case && *at; at++)
         *at = (char)tolower((unsigned char)*at);
-    kst_auto_free char *why = kst_cause_dns1035_label(lower);
+    kst_auto_free char *why = kst_cause_form(KST_TEXT_DNS1035, lower);
     kst_auto_free char *detail = kst_asprintf(
         "%s%s", mixed_case ? "may have mixed case, but should otherwise match: " : "",
         why ? why : "");
@@ -483,7 +483,7 @@ static void check_review_versions(const struct kst_json *list, struct kst_json *
     for (const struct kst_json *v = kst_json_first(list); v; v = kst_json_next(v)) {
         const char *name = kst_json_str(v) ? kst_json_str(v) : "";
         kst_auto_free char *at = kst_asprintf("%s[%zu]", field, index++);
-        kst_auto_free char *why = kst_cause_dns1035_label(name);
+        kst_auto_free char *why = kst_cause_form(KST_TEXT_DNS1035, name);
         bool before = false;
         for (const struct kst_json *w = kst_json_first(list); w != v; w = kst_json_next(w))
             before = before || kst_json_equal(w, v);

@@ -2,6 +2,8 @@
 #include "sandbox/custom.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -45,24 +47,59 @@ static void quote_around(struct kst_buf *out, struct kst_str text, size_t at, si
     kst_decode_quote(text.data + from, to - from, out);
 }
 
-/* The server's JSON reader stands behind the object when it finds out. */
+/* Where the server's JSON reader stood, `at` bytes into the text, when it found out. */
+static void add_place(struct kst_buf *out, struct kst_str text, size_t at)
+{
+    enum { NEAR = 10, WIDE = 50 };
+    kst_buf_addf(out, ", error found in #%zu byte of ...|", at < NEAR ? at : NEAR);
+    quote_around(out, text, at, NEAR);
+    kst_buf_adds(out, "|..., bigger context ...|");
+    quote_around(out, text, at, WIDE);
+    kst_buf_adds(out, "|...");
+}
+
+/* The text that was sent, or would have been, which `own` holds then. */
+static struct kst_str text_of(const struct kst_api_call *call, const struct kst_json *object,
+                              struct kst_buf *own)
+{
+    if (!call->text)
+        kst_go_json(own, object);
+    return call->text ? *call->text : kst_str_buf(own);
+}
+
 static struct kst_json *kind_is_missing(const struct kst_api_call *call,
                                         const struct kst_json *object)
 {
-    enum { NEAR = 10, WIDE = 50 };
     kst_auto_buf own = KST_BUF_INIT(TEXT_BYTES), why = KST_BUF_INIT(TEXT_BYTES);
-    if (!call->text)
-        kst_go_json(&own, object);
-    struct kst_str text = call->text ? *call->text : kst_str_buf(&own);
+    struct kst_str text = text_of(call, object, &own);
     struct kst_str value = kst_str_trim(text);
-    size_t end = (size_t)(value.data + value.len - text.data);
     kst_buf_adds(&why, "unmarshalerDecoder: Object 'Kind' is missing in '");
     kst_decode_quote(value.data, value.len, &why);
-    kst_buf_addf(&why, "', error found in #%zu byte of ...|", end < NEAR ? end : NEAR);
-    quote_around(&why, text, end, NEAR);
-    kst_buf_adds(&why, "|..., bigger context ...|");
-    quote_around(&why, text, end, WIDE);
-    kst_buf_adds(&why, "|...");
+    kst_buf_adds(&why, "'");
+    add_place(&why, text, (size_t)(value.data + value.len - text.data));
+    return cannot_handle(call, call->resource->kind, why.data);
+}
+
+/* The first number that no float64 holds. */
+static const char *too_large(const struct kst_json *value)
+{
+    const char *number = kst_json_number(value), *found = NULL;
+    if (number)
+        return isfinite(strtod(number, NULL)) ? NULL : number;
+    for (const struct kst_json *e = kst_json_first(value); e && !found; e = kst_json_next(e))
+        found = too_large(e);
+    return found;
+}
+
+static struct kst_json *number_is_too_large(const struct kst_api_call *call,
+                                            const struct kst_json *object, const char *number)
+{
+    kst_auto_buf own = KST_BUF_INIT(TEXT_BYTES), why = KST_BUF_INIT(TEXT_BYTES);
+    struct kst_str text = text_of(call, object, &own);
+    const char *at = memmem(text.data, text.len, number, strlen(number));
+    kst_buf_adds(&why, "readNumberAsString: invalid number");
+    if (at)
+        add_place(&why, text, (size_t)(at - text.data) + strlen(number));
     return cannot_handle(call, call->resource->kind, why.data);
 }
 
@@ -71,7 +108,9 @@ struct kst_json *kst_custom_decode(const struct kst_api_call *call, struct kst_j
     static const char missing[] =
         "Object 'apiVersion' is missing in 'object has no apiVersion field'";
     const struct kst_resource *resource = call->resource;
-    const char *version = kst_api_text(object, "apiVersion");
+    const char *version = kst_api_text(object, "apiVersion"), *number = too_large(object);
+    if (number)
+        return number_is_too_large(call, object, number);
     if (!*kst_api_text(object, "kind"))
         return kind_is_missing(call, object);
     if (!*version)

@@ -127,7 +127,7 @@ static void check_kind(const char *kind, const char *path, struct kst_json *caus
     kst_auto_free char *lower = kst_strdup(kind);
     for (char *at = lower; *at; at++)
         *at = (char)tolower((unsigned char)*at);
-    kst_auto_free char *why = kst_cause_dns1035_label(lower);
+    kst_auto_free char *why = kst_cause_form(KST_TEXT_DNS1035, lower);
     kst_auto_free char *detail = kst_asprintf("may have mixed case, but should otherwise match: %s",
                                               why ? why : "");
     if (!*kind)
@@ -158,7 +158,11 @@ static void check_metadata(const struct kst_json *object, const char *path, stru
     if (kst_json_type(kst_json_get(copy, "metadata")) != KST_JSON_OBJECT)
         return;
     struct kst_json *metadata = kst_json_mut(copy, "metadata");
+    const char *ns = kst_api_text(metadata, "namespace");
+    kst_auto_free char *why = *ns ? kst_cause_form(KST_TEXT_LABEL, ns) : NULL;
     check_name(kst_api_text(metadata, "name"), path, causes);
+    if (why)
+        kst_cause_invalid(causes, path, "metadata.namespace", ns, why);
     kst_json_set_str(metadata, "name", "fakename");
     kst_builtin_validate_meta("example.com", kst_api_text(object, "kind"), copy, NULL, found);
     for (const struct kst_json *c = kst_json_first(found); c; c = kst_json_next(c)) {
