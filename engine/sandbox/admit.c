@@ -15,6 +15,8 @@
 #include "base/mem.h"
 #include "sandbox/api.h"
 #include "sandbox/api_internal.h"
+#include "sandbox/builtin.h"
+#include "sandbox/builtin_check.h"
 #include "sandbox/crd.h"
 #include "sandbox/limits.h"
 #include "sandbox/quota.h"
@@ -340,6 +342,8 @@ struct kst_json *kst_admit_create(struct kst_api *self, const struct kst_api_cal
                                   struct kst_json *object)
 {
     const struct admission *admission = admission_of(call->resource);
+    if (kst_is_one_of(call->resource->kind, "DaemonSet Node"))
+        kst_builtin_admit(call->resource->group, call->resource->kind, object);
     if (!admission)
         return NULL;
     if (admission->status)
@@ -358,6 +362,23 @@ struct kst_json *kst_admit_check(struct kst_api *self, const struct kst_api_call
     return status ? status : kst_quota_check(self, call, live, object);
 }
 
+/* A DaemonSet counts its templates in an annotation. */
+static void count_templates(const struct kst_json *live, struct kst_json *object)
+{
+    static const char key[] = "deprecated.daemonset.template.generation";
+    const struct kst_json *counted = kst_json_get(kst_json_path(live, "metadata.annotations"), key);
+    long long count = 0;
+    if (kst_json_str(counted) && !kst_parse_int(kst_json_str(counted), &count))
+        count = 0;
+    if (!kst_same_value(kst_json_path(live, "spec.template"),
+                        kst_json_path(object, "spec.template")))
+        count++;
+    kst_auto_free char *text = kst_asprintf("%lld", count);
+    kst_json_set_str(kst_json_ensure_object(kst_json_ensure_object(object, "metadata"),
+                                            "annotations"),
+                     key, text);
+}
+
 struct kst_json *kst_admit_update(struct kst_api *self, const struct kst_api_call *call,
                                   const struct kst_json *live, struct kst_json *object)
 {
@@ -366,6 +387,8 @@ struct kst_json *kst_admit_update(struct kst_api *self, const struct kst_api_cal
         update_daemonset(live, object);
     if (strcmp(bucket, "/services") == 0)
         kst_admit_service(self, call, live, object);
+    if (strcmp(bucket, "apps/daemonsets") == 0)
+        count_templates(live, object);
     if (strcmp(bucket, "/pods") == 0) {
         tolerate(kst_json_ensure_object(object, "spec"), "node.kubernetes.io/not-ready");
         tolerate(kst_json_ensure_object(object, "spec"), "node.kubernetes.io/unreachable");

@@ -37,6 +37,8 @@ static bool has_address(const struct kst_json *spec)
 
 static bool has_node_port(const struct kst_json *spec, int64_t number)
 {
+    if (number && kst_read_int(spec, "healthCheckNodePort") == number)
+        return true;
     const struct kst_json *port = kst_json_first(kst_json_get(spec, "ports"));
     for (; port; port = kst_json_next(port))
         if (kst_read_int(port, "nodePort") == number)
@@ -76,17 +78,26 @@ static void give_address(struct kst_api *self, const struct kst_api_call *call,
     }
 }
 
+/* 0 where all are taken. */
+static int64_t free_port(struct kst_api *self, const struct kst_api_call *call,
+                         const struct kst_json *spec)
+{
+    for (int tries = 0; tries < PORTS; tries++) {
+        int64_t number = FIRST_PORT + (int64_t)(self->node_ports++ % PORTS);
+        if (!has_node_port(spec, number) && !is_taken(self, call, "", NULL, number))
+            return number;
+    }
+    return 0;
+}
+
 static void give_node_ports(struct kst_api *self, const struct kst_api_call *call,
                             struct kst_json *spec)
 {
     struct kst_json *ports = kst_json_mut(spec, "ports");
     for (size_t i = 0; i < kst_json_len(ports); i++) {
         struct kst_json *port = kst_json_mut_at(ports, i);
-        for (int tries = 0; kst_read_int(port, "nodePort") == 0 && tries < PORTS; tries++) {
-            int64_t number = FIRST_PORT + (int64_t)(self->node_ports++ % PORTS);
-            if (!has_node_port(spec, number) && !is_taken(self, call, "", NULL, number))
-                kst_json_set_int(port, "nodePort", number);
-        }
+        if (kst_read_int(port, "nodePort") == 0)
+            kst_json_set_int(port, "nodePort", free_port(self, call, spec));
     }
 }
 
@@ -158,6 +169,13 @@ void kst_admit_service(struct kst_api *self, const struct kst_api_call *call,
     }
     if (has_node_ports(spec))
         give_node_ports(self, call, spec);
+    bool local = is(kst_read_text(spec, "type"), "LoadBalancer") &&
+                 is(kst_read_text(spec, "externalTrafficPolicy"), "Local");
+    int64_t kept = kst_read_int(before, "healthCheckNodePort");
+    if (local && kst_read_int(spec, "healthCheckNodePort") == 0)
+        kst_json_set_int(spec, "healthCheckNodePort", kept ? kept : free_port(self, call, spec));
+    else if (!local && kept && kept == kst_read_int(spec, "healthCheckNodePort"))
+        kst_json_remove(spec, "healthCheckNodePort");
 }
 
 /* ---- what is refused ---- */

@@ -445,6 +445,10 @@ static void node(struct kst_json *object)
             "'operatingSystem':'','architecture':''}"),
     };
     kst_fill(object, rules);
+    const char *range = kst_fill_text(object, "spec.podCIDR");
+    struct kst_json *spec = kst_fill_object(object, "spec");
+    if (*range && spec && !kst_json_get(spec, "podCIDRs"))
+        kst_json_push(kst_json_ensure_array(spec, "podCIDRs"), kst_json_from_str(range));
     const struct kst_json *capacity = kst_json_path(object, "status.capacity");
     struct kst_json *status = kst_fill_object(object, "status");
     if (capacity && status && !kst_json_get(status, "allocatable"))
@@ -469,6 +473,7 @@ void kst_builtin_claim_spec(struct kst_json *spec)
     static const struct kst_fill_rule rules[] = {
         SET("volumeMode", "'Filesystem'"),
         SET("resources", "{}"),
+        SET("dataSource.apiGroup", "null"),
         RESOURCES("resources.requests"),
         RESOURCES("resources.limits"),
     };
@@ -561,6 +566,28 @@ static void binding(struct kst_json *object)
     }
 }
 
+static void webhooks(struct kst_json *object)
+{
+    static const struct kst_fill_rule rules[] = {
+        SET("webhooks[].failurePolicy", "'Fail'"),
+        SET("webhooks[].matchPolicy", "'Equivalent'"),
+        SET("webhooks[].namespaceSelector", "{}"),
+        SET("webhooks[].objectSelector", "{}"),
+        SET("webhooks[].timeoutSeconds", "10"),
+        SET("webhooks[].rules[].scope", "'*'"),
+        SET("webhooks[].clientConfig.service.port", "443"),
+    };
+    kst_fill(object, rules);
+    if (kst_fill_is(object, "kind", "MutatingWebhookConfiguration"))
+        kst_fill_absent(object, "webhooks[].reinvocationPolicy", "'Never'");
+}
+
+static void runtime_class(struct kst_json *object)
+{
+    static const struct kst_fill_rule rules[] = {RESOURCES("overhead.podFixed")};
+    kst_fill(object, rules);
+}
+
 static void lease(struct kst_json *object)
 {
     kst_fill_absent(object, "spec", "{}");
@@ -615,6 +642,9 @@ static const struct {
     {"rbac.authorization.k8s.io", "ClusterRoleBinding", binding},
     {"scheduling.k8s.io", "PriorityClass", priority_class},
     {"coordination.k8s.io", "Lease", lease},
+    {"node.k8s.io", "RuntimeClass", runtime_class},
+    {"admissionregistration.k8s.io", "MutatingWebhookConfiguration", webhooks},
+    {"admissionregistration.k8s.io", "ValidatingWebhookConfiguration", webhooks},
 };
 
 /* Structs that an object of the kind has, whether or not a client wrote them. */
