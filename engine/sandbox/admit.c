@@ -19,6 +19,7 @@
 #include "sandbox/builtin_check.h"
 #include "sandbox/crd.h"
 #include "sandbox/limits.h"
+#include "sandbox/quantity.h"
 #include "sandbox/quota.h"
 #include "sandbox/registry.h"
 #include "sandbox/status.h"
@@ -379,6 +380,24 @@ static void count_templates(const struct kst_json *live, struct kst_json *object
                      key, text);
 }
 
+/* Whether a claim that is bound asks for more than it did. */
+static bool grows(const struct kst_json *live, const struct kst_json *claim)
+{
+    static const char size[] = "spec.resources.requests.storage";
+    struct kst_quantity before, now;
+    return strcmp(kst_api_text(live, "status.phase"), "Bound") == 0 &&
+           kst_quantity_read(kst_json_path(live, size), &before) &&
+           kst_quantity_read(kst_json_path(claim, size), &now) &&
+           kst_quantity_compare(&now, &before) > 0;
+}
+
+static bool can_grow(struct kst_api *self, const struct kst_json *claim)
+{
+    const struct kst_object *class = kst_api_find(self, "storage.k8s.io/storageclasses", "",
+                                                  kst_api_text(claim, "spec.storageClassName"));
+    return class && kst_json_path_true(class->json, "allowVolumeExpansion");
+}
+
 struct kst_json *kst_admit_update(struct kst_api *self, const struct kst_api_call *call,
                                   const struct kst_json *live, struct kst_json *object)
 {
@@ -389,6 +408,11 @@ struct kst_json *kst_admit_update(struct kst_api *self, const struct kst_api_cal
         kst_admit_service(self, call, live, object);
     if (strcmp(bucket, "apps/daemonsets") == 0)
         count_templates(live, object);
+    if (strcmp(bucket, "/persistentvolumeclaims") == 0 && grows(live, object) &&
+        !can_grow(self, live))
+        return kst_status_forbidden(call->resource, call->name,
+                                    "only dynamically provisioned pvc can be resized and the "
+                                    "storageclass that provisions the pvc must support resize");
     if (strcmp(bucket, "/pods") == 0) {
         tolerate(kst_json_ensure_object(object, "spec"), "node.kubernetes.io/not-ready");
         tolerate(kst_json_ensure_object(object, "spec"), "node.kubernetes.io/unreachable");

@@ -589,6 +589,8 @@ struct kst_json *kst_api_update(struct kst_api *self, const struct kst_api_call 
     status = kst_api_read(self, call, object);
     if (!status)
         status = check_place(call, object);
+    if (!status)
+        status = check_name(call, kst_api_text(object, "metadata.name"));
     bool creates = !live && !call->subresource && put_creates(call->resource);
     if (!status && creates)
         status = check_uid(call, object, "");

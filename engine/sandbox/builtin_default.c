@@ -471,10 +471,8 @@ static void event(struct kst_json *object)
 void kst_builtin_claim_spec(struct kst_json *spec)
 {
     static const struct kst_fill_rule rules[] = {
-        SET("volumeMode", "'Filesystem'"),
-        SET("resources", "{}"),
-        SET("dataSource.apiGroup", "null"),
-        RESOURCES("resources.requests"),
+        SET("volumeMode", "'Filesystem'"),  SET("resources", "{}"),
+        SET("dataSource.apiGroup", "null"), RESOURCES("resources.requests"),
         RESOURCES("resources.limits"),
     };
     kst_fill(spec, rules);

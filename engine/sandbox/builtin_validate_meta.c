@@ -119,6 +119,21 @@ static void check_owners(const struct kst_place *meta, const struct kst_json *li
     }
 }
 
+/* Kubernetes' own finalizers have names without a domain. */
+static void check_kube_finalizers(const struct kst_place *meta, const struct kst_json *list)
+{
+    struct kst_place place = kst_place_field(meta, "finalizers");
+    const struct kst_json *f = kst_json_first(list);
+    for (int i = 0; f; f = kst_json_next(f), i++) {
+        const char *text = kst_json_str(f) ? kst_json_str(f) : "";
+        struct kst_place at = kst_place_index(&place, i);
+        if (!strchr(text, '/') && !kst_is_one_of(text, "kubernetes orphan foregroundDeletion"))
+            kst_say_invalid_text(
+                &at, "", text,
+                "name is neither a standard finalizer name nor is it fully qualified");
+    }
+}
+
 static void check_finalizers(const struct kst_place *meta, const struct kst_json *list, bool kube)
 {
     struct kst_place place = kst_place_field(meta, "finalizers");
@@ -135,15 +150,8 @@ static void check_finalizers(const struct kst_place *meta, const struct kst_json
         kst_say_invalid(&place, "", shown,
                         "finalizer orphan and foregroundDeletion cannot be both set");
     }
-    f = kst_json_first(list);
-    for (int i = 0; kube && f; f = kst_json_next(f), i++) {
-        const char *text = kst_json_str(f) ? kst_json_str(f) : "";
-        struct kst_place at = kst_place_index(&place, i);
-        if (!strchr(text, '/') && !kst_is_one_of(text, "kubernetes orphan foregroundDeletion"))
-            kst_say_invalid_text(
-                &at, "", text,
-                "name is neither a standard finalizer name nor is it fully qualified");
-    }
+    if (kube)
+        check_kube_finalizers(meta, list);
 }
 
 static void check_managers(const struct kst_place *meta, const struct kst_json *list)
@@ -238,4 +246,6 @@ void kst_builtin_validate_meta(const char *group, const char *kind, const struct
     /* Once for all kinds, and once more by the kind itself: causes are listed twice. */
     check_changed(&meta, metadata, kst_json_get(old, "metadata"));
     check_changed(&meta, metadata, kst_json_get(old, "metadata"));
+    if (kube)
+        check_kube_finalizers(&meta, kst_json_get(metadata, "finalizers"));
 }

@@ -318,7 +318,10 @@ static void check_deadline(const struct kst_place *spec, const struct kst_json *
     int64_t now = kst_read_int(value, "activeDeadlineSeconds");
     int64_t before = kst_read_int(old, "activeDeadlineSeconds");
     bool has = kst_has(value, "activeDeadlineSeconds");
-    if (kst_has(old, "activeDeadlineSeconds") && !has)
+    if (has && (now < 0 || now > INT32_MAX))
+        kst_say_invalid_int(spec, "activeDeadlineSeconds", now,
+                            "must be between 0 and 2147483647, inclusive");
+    else if (kst_has(old, "activeDeadlineSeconds") && !has)
         kst_say_invalid(spec, "activeDeadlineSeconds", "\"null\"",
                         "must not update from a positive integer to nil value");
     else if (kst_has(old, "activeDeadlineSeconds") && before < now)
