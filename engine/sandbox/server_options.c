@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "sandbox/api_internal.h"
 #include "sandbox/ask.h"
+#include "sandbox/decode.h"
 #include "sandbox/httpd.h"
 #include "sandbox/status.h"
 
@@ -107,7 +108,7 @@ static struct kst_json *check_types(const struct kst_json *body)
         if (value && type != KST_JSON_NULL && type != fields[i].type)
             return kst_status_internal("json: cannot unmarshal %s into Go struct field "
                                        "DeleteOptions.%s of type %s",
-                                       kst_json_type_name(type), fields[i].path, fields[i].go_name);
+                                       kst_decode_name(value), fields[i].path, fields[i].go_name);
     }
     return NULL;
 }
