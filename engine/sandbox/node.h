@@ -31,6 +31,7 @@ void kst_node_free(struct kst_node *self);
 /* Serve the subresources of Pods (server.h), with the node as `arg`. */
 void kst_node_log(void *arg, struct kst_httpd_request *request, const struct kst_object *pod);
 void kst_node_exec(void *arg, struct kst_httpd_request *request, const struct kst_object *pod);
+void kst_node_forward(void *arg, struct kst_httpd_request *request, const struct kst_object *pod);
 
 /* The processes that use a volume stand still, and go on: for cuts that are not atomic. Nested; the
  * first yields until they stand. What would start meanwhile, a container or an exec, waits. */

@@ -132,6 +132,7 @@ const struct kst_builtin_subresource kst_builtin_subresources[] = {
     {"", "pods/eviction", "Eviction", "create", "policy", "v1beta1"},
     {"", "pods/exec", "PodExecOptions", "create,get", NULL, NULL},
     {"", "pods/log", "Pod", "get", NULL, NULL},
+    {"", "pods/portforward", "PodPortForwardOptions", "create,get", NULL, NULL},
     {"", "serviceaccounts/token", "TokenRequest", "create", "authentication.k8s.io", "v1"},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };

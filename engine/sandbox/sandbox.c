@@ -62,6 +62,12 @@ static void serve_exec(void *arg, struct kst_httpd_request *request, const struc
     kst_node_exec(((struct kst_sandbox *)arg)->node, request, pod);
 }
 
+static void serve_forward(void *arg, struct kst_httpd_request *request,
+                          const struct kst_object *pod)
+{
+    kst_node_forward(((struct kst_sandbox *)arg)->node, request, pod);
+}
+
 static int start_node(struct kst_loop *loop, struct kst_sandbox *self,
                       const struct kst_sandbox_options *options, struct kst_err **err)
 {
@@ -107,6 +113,7 @@ static int start(struct kst_loop *loop, struct kst_sandbox *self,
     if (!options->no_node) {
         server.log = serve_log;
         server.exec = serve_exec;
+        server.forward = serve_forward;
         server.node = self;
     }
     int rc = kst_server_new(loop, self->api, &server, &self->server, err);

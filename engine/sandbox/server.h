@@ -45,10 +45,11 @@ struct kst_server_options {
     int port;            /* 0: any */
     bool tls;            /* with a certificate of its own, made at the start; without, who asks
                           * without a token is an administrator */
-    /* The node behind the server (both may be NULL: answered as by a node that is away). They run
+    /* The node behind the server (all may be NULL: answered as by a node that is away). They run
      * in the request's fiber and answer it. */
     void (*log)(void *arg, struct kst_httpd_request *request, const struct kst_object *pod);
     void (*exec)(void *arg, struct kst_httpd_request *request, const struct kst_object *pod);
+    void (*forward)(void *arg, struct kst_httpd_request *request, const struct kst_object *pod);
     void *node;
     /* Asked for each request (may be NULL): what is to go wrong. */
     enum kst_server_fault (*fault)(void *arg, const struct kst_server_look *look);

@@ -91,7 +91,7 @@ static void serve_node(struct kst_ask *ask,
     const char *node = pod ? kst_api_text(pod->json, "spec.nodeName") : "";
     bool log = strcmp(ask->subresource, "log") == 0;
     struct kst_json *status = !pod ? kst_status_not_found(ask->resource, ask->name) : NULL;
-    if (!status)
+    if (!status && strcmp(ask->subresource, "portforward") != 0)
         status = check_container(ask, pod->json);
     if (!status && !*node && !log)
         status = kst_status_bad_request("pod %s does not have a host assigned", ask->name);
@@ -117,6 +117,11 @@ static void serve_exec(struct kst_ask *ask)
     if (ask->fault == KST_FAULT_RESET_AFTER || ask->fault == KST_FAULT_TRUNCATE)
         kst_httpd_mute(ask->http, ask->fault == KST_FAULT_RESET_AFTER);
     serve_node(ask, ask->server->options.exec);
+}
+
+static void serve_forward(struct kst_ask *ask)
+{
+    serve_node(ask, ask->server->options.forward);
 }
 
 static struct kst_json *check_binding(const struct kst_ask *ask, const struct kst_object *pod)
@@ -213,6 +218,8 @@ static const struct special {
     {"pods", "log", "get", serve_log},
     {"pods", "exec", "create", serve_exec},
     {"pods", "exec", "get", serve_exec},
+    {"pods", "portforward", "create", serve_forward},
+    {"pods", "portforward", "get", serve_forward},
     {"pods", "binding", "create", serve_binding},
     {"pods", "eviction", "create", serve_eviction},
     {"namespaces", "finalize", "update", serve_finalize},
