@@ -300,6 +300,10 @@ static void endpoint_slice(struct kst_json *object)
     static const struct kst_fill_rule rules[] = {
         SET("endpoints[].conditions", "{}"),
         SET("ports[].protocol", "'TCP'"),
+        DROP("endpoints"), /* the type prints what is empty as null */
+        DROP("ports"),
+        SET("endpoints", "null"),
+        SET("ports", "null"),
     };
     kst_fill(object, rules);
     struct kst_json *ports = kst_fill_array(object, "ports");

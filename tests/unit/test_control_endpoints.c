@@ -47,6 +47,7 @@ static void readiness(struct cluster *self)
     load_service(self, "ports: [{name: sql, port: 80, targetPort: sql}]");
     cluster_has(self, ENDPOINTS, "db", "subsets", "");
     cluster_has(self, ENDPOINTS, "db", "metadata.labels", "{\"x\":\"z\"}");
+    cluster_has(self, SLICES, cluster_name(self, SLICES, 0), "endpoints", "null");
     load_pod(self, "db-0", "");
     cluster_has(self, ENDPOINTS, "db", "subsets", ""); /* it has no address yet */
     cluster_pod_is(self, "db-0", "Running", false);
