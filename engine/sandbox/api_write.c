@@ -310,13 +310,14 @@ static struct kst_json *prepare_create(struct kst_api *self, const struct kst_ap
         return kst_status_internal("resourceVersion should not be set on objects to be created");
     name_it(metadata);
     set_system_fields(object);
-    if (is_custom(call->resource) && (call->resource->flags & KST_RES_STATUS))
-        kst_json_remove(object, "status");
     kst_auto_json struct kst_json *sent = kst_json_dup(kst_json_get(object, "status"));
     complete(call->resource, object);
     /* What admission adds belongs to nobody, as on the server. */
     if (!applied)
         manage_new(call, object, sent);
+    /* A status that was sent is its sender's, though it is not kept. */
+    if (is_custom(call->resource) && (call->resource->flags & KST_RES_STATUS))
+        kst_json_remove(object, "status");
     status = kst_admit_create(self, call, object);
     if (!status)
         status = validate(call, NULL, object);
