@@ -69,8 +69,9 @@ struct kst_pod {
     int64_t start_ms;
     struct kst_fiber *fiber;
     struct kst_cond wake;
-    bool ending; /* its containers are stopped */
-    bool gone;   /* the object is not there any more */
+    bool ending;  /* its containers are stopped */
+    bool overdue; /* it ran for longer than it may */
+    bool gone;    /* the object is not there any more */
 };
 
 /* node_pod.c: a Pod's life, in a fiber of its own. */

@@ -59,13 +59,14 @@ static void set_ended(struct kst_pod_container *self, int code, int64_t ended_ms
 
 /* ---- one container ---- */
 
+/* The end of a container and that of its Pod may both want this at once: the first does it. */
 static void stop_probes(struct kst_pod_container *self)
 {
-    if (!self->probes)
+    struct kst_fiber *probes = kst_take(self->probes);
+    if (!probes)
         return;
-    kst_fiber_cancel(self->probes);
-    kst_fiber_join(self->probes, NULL);
-    self->probes = NULL;
+    kst_fiber_cancel(probes);
+    kst_fiber_join(probes, NULL);
 }
 
 /* Waits for its end, and frees the process once no exec uses it. */
@@ -290,10 +291,25 @@ static bool is_wanted(struct kst_pod *self)
     return !self->gone && !kst_api_is_deleting(object->json) && !self->node->stopping;
 }
 
+/* When it has run for as long as it may (spec.activeDeadlineSeconds). */
+static int64_t deadline_of(const struct kst_pod *self)
+{
+    int64_t seconds = kst_json_path_int(self->json, "spec.activeDeadlineSeconds", -1);
+    if (seconds < 0)
+        return KST_NEVER;
+    return kst_now_ms() + self->start_ms + seconds * 1000 - kst_wall_ms();
+}
+
+/* Whether it is to be run: wanted, and not for too long. */
+static bool goes_on(struct kst_pod *self)
+{
+    return is_wanted(self) && deadline_of(self) > kst_now_ms();
+}
+
 /* Until the volumes are there: 0, or KST_E_CANCELLED where the Pod is not wanted any more. */
 static int await_volumes(struct kst_pod *self)
 {
-    while (is_wanted(self)) {
+    while (goes_on(self)) {
         kst_auto_err struct kst_err *err = NULL;
         if (kst_pod_make_volumes(self, &err) == 0)
             return 0;
@@ -318,9 +334,9 @@ static bool run_init(struct kst_pod *self)
         if (!container->init)
             return true;
         begin(container);
-        while (!kst_fiber_ended(container->fiber) && is_wanted(self))
+        while (!kst_fiber_ended(container->fiber) && goes_on(self))
             kst_cond_wait(&self->wake, kst_now_ms() + RETRY_MS, NULL);
-        if (!is_wanted(self) || container->state.now != KST_STATE_ENDED ||
+        if (!goes_on(self) || container->state.now != KST_STATE_ENDED ||
             container->state.exit_code != 0)
             return false;
     }
@@ -403,6 +419,21 @@ static void confirm(struct kst_pod *self)
     kst_json_free(kst_api_delete(self->node->api, &call, &options, NULL));
 }
 
+static bool has_finished(const struct kst_pod *self)
+{
+    const struct kst_object *object = kst_api_find(self->node->api, "/pods", self->ns, self->name);
+    const char *phase = object ? kst_api_text(object->json, "status.phase") : "";
+    return strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
+}
+
+/* It has run for too long. */
+static void expire(struct kst_pod *self)
+{
+    stop_all(self);
+    self->overdue = true;
+    kst_pod_tell(self);
+}
+
 static int live(void *arg, struct kst_err **err)
 {
     struct kst_pod *self = arg;
@@ -421,7 +452,11 @@ static int live(void *arg, struct kst_err **err)
     while (is_wanted(self)) {
         if (all_ended(self))
             kst_pod_tell(self);
-        kst_cond_wait(&self->wake, KST_NEVER, NULL);
+        bool over = self->overdue || has_finished(self);
+        if (!over && !goes_on(self))
+            expire(self);
+        else
+            kst_cond_wait(&self->wake, over ? KST_NEVER : deadline_of(self), NULL);
     }
     stop_all(self);
     if (!self->gone && !self->node->stopping) {

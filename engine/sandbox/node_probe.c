@@ -232,6 +232,8 @@ int kst_pod_probe(void *arg, struct kst_err **err)
         if (rc == 0 && !self->started)
             rc = kst_sleep_ms(startup.next_ms - kst_now_ms(), NULL);
     }
+    if (rc != 0)
+        return 0; /* it has ended before it had started */
     self->started = true;
     probe_begin(&readiness, self->spec, "readinessProbe", "Readiness");
     probe_begin(&liveness, self->spec, "livenessProbe", "Liveness");

@@ -100,7 +100,7 @@ static const char *phase_of(const struct kst_pod *self, const struct summary *su
 {
     const char *policy = kst_api_text(self->json, "spec.restartPolicy");
     bool always = strcmp(policy, "Always") == 0, never = strcmp(policy, "Never") == 0;
-    if (sum->init_failed)
+    if (sum->init_failed || self->overdue)
         return "Failed";
     if (!sum->initialized)
         return "Pending";
@@ -202,6 +202,11 @@ void kst_pod_tell(struct kst_pod *self)
     struct kst_json *status = kst_json_make(
         "{'phase':%s,'hostIP':'127.0.0.1','podIP':%s,'podIPs':[{'ip':%s}],'qosClass':%s}", phase,
         self->ip, self->ip, kst_api_text(object->json, "status.qosClass"));
+    if (self->overdue) {
+        kst_json_set_str(status, "reason", "DeadlineExceeded");
+        kst_json_set_str(status, "message",
+                         "Pod was active on the node longer than the specified deadline");
+    }
     set_time(status, "startTime", self->start_ms);
     set_conditions(self, status, kst_json_path(object->json, "status.conditions"), &sum, phase);
     for (size_t i = 0; i < self->ncontainers; i++)

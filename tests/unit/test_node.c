@@ -183,6 +183,19 @@ static void deletion(struct cluster *self)
     assert_true(cluster_said(self, "it", "Killing", "Stopping container main"));
 }
 
+/* It is stopped, and stays as one that has failed. */
+static void overdue(struct cluster *self)
+{
+    load_shell(self, "activeDeadlineSeconds: 1,", "", "trap \"exit 0\" TERM; sleep 1000 & wait");
+    awaits(self, "status.phase", "Running");
+    awaits(self, "status.phase", "Failed");
+    has(self, "status.reason", "DeadlineExceeded");
+    has(self, EXIT_CODE, "0");
+    has(self, STATUS "restartCount", "0");
+    cluster_delete(self, PODS, "it", NULL);
+    cluster_await_count(self, PODS, 0);
+}
+
 static const struct {
     const char *name;
     void (*body)(struct cluster *self);
@@ -197,6 +210,7 @@ static const struct {
     {"liveness", liveness},
     {"init containers", init},
     {"deletion", deletion},
+    {"overdue", overdue},
 };
 
 static void test_node(void **state)
