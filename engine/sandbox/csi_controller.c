@@ -104,7 +104,7 @@ static int work(void *arg, struct kst_err **err)
         else if (wait_ms > 0 && !item->again)
             kst_cond_wait(&item->changed, kst_deadline_in_ms(wait_ms), NULL);
         item->again = item->again || wait_ms > 0;
-    } while (item->again && !self->stopping);
+    } while (item->again && !self->stopping && kst_fiber_check(NULL) == 0);
     forget(item);
     return 0;
 }

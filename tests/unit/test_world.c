@@ -251,6 +251,40 @@ static void test_failures(void **state)
     check_all(*state, rows, KST_ARRAY_LEN(rows));
 }
 
+/* ---- an end at any time ---- */
+
+/* What is interrupted ends, whatever its cluster was at. */
+static int interrupt(void *arg, struct kst_err **err)
+{
+    struct job *job = arg;
+    for (int64_t ms = 1; ms <= 128; ms *= 2) {
+        struct kst_fiber *fiber = kst_fiber_spawn(kst_fiber_loop(), "interrupted", run_job, job);
+        kst_sleep_ms(ms, NULL);
+        kst_fiber_cancel(fiber);
+        kst_fiber_join(fiber, NULL);
+        kst_json_free(job->report);
+        job->report = NULL;
+    }
+    return 0;
+}
+
+static void test_interrupted(void **state)
+{
+    struct kst_loop *loop = NULL;
+    struct job job = {.folder = kst_asprintf("%s/x", (char *)*state)};
+    mkdir(job.folder, 0700);
+    write_text(job.folder, "blueprint.lua",
+               "return { name = 'x', pre_hook = function(run, app) " EXEC " } end }");
+    write_text(job.folder, "test.lua",
+               "local test = require 'kassette.test'\n"
+               "return test.describe('x', require 'blueprint', function(it)\n"
+               "it('does', function(world) world:backup() end) end)\n");
+    assert_int_equal(kst_loop_new(&loop, NULL), 0);
+    assert_int_equal(kst_loop_run(loop, "world", interrupt, &job, NULL), 0);
+    kst_loop_free(loop);
+    free(job.folder);
+}
+
 static int make_folder(void **state)
 {
     char path[] = "/tmp/test_world.XXXXXX";
@@ -273,6 +307,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sessions, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_clusters, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_failures, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_interrupted, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
