@@ -39,6 +39,8 @@ struct kst_json *kst_api_read(struct kst_api *self, const struct kst_api_call *c
  * with NULL the object. */
 struct kst_json *kst_api_read_patched(struct kst_api *self, const struct kst_api_call *call,
                                       const struct kst_json *patch, struct kst_json *object);
+/* The same for what an applied configuration has made of it. */
+struct kst_json *kst_api_read_applied(const struct kst_api_call *call, struct kst_json *object);
 /* Fills in what every write needs, checks it, and stores it: `object` is taken and complete,
  * `live` is NULL for a creation. */
 struct kst_json *kst_api_write(struct kst_api *self, const struct kst_api_call *call,

@@ -180,3 +180,32 @@ struct kst_json *kst_api_read_patched(struct kst_api *self, const struct kst_api
     kst_json_remove(kst_json_mut(invalid, "details"), "name");
     return invalid;
 }
+
+struct kst_json *kst_api_read_applied(const struct kst_api_call *call, struct kst_json *object)
+{
+    static const char *const marks[] = {"unmarshalerDecoder: ", "decode base64: "};
+    const struct kst_resource *resource = call->resource;
+    const struct kst_go_struct *type = kst_decode_type(resource->group, resource->version,
+                                                       resource->kind);
+    kst_auto_buf text = KST_BUF_INIT(MAX_TEXT_BYTES), words = KST_BUF_INIT(MAX_TEXT_BYTES);
+    if (is_custom(resource) || !type)
+        return NULL;
+    kst_json_print(object, KST_JSON_COMPACT, &text);
+    if (kst_decode(type, object))
+        return NULL;
+    kst_decode_explain(type, text.data, text.len, &words);
+    /* Types were right: what is left are texts that cannot be read, and numbers that do not fit. */
+    const char *why = "cannot convert float64 to int32", *prefix = "";
+    for (size_t i = 0; i < KST_ARRAY_LEN(marks); i++) {
+        char *found = strstr(words.data, marks[i]), *end = strstr(words.data, ", error found in #");
+        if (!found || !end)
+            continue;
+        *end = '\0';
+        why = found + strlen(marks[i]);
+        prefix = i ? "error decoding from json: " : "";
+    }
+    return kst_status_internal("failed to convert new object to proper version: unable to convert "
+                               "unstructured object to %s%s, Kind=%s: %s%s",
+                               *resource->group ? "" : "/", resource->api_version, resource->kind,
+                               prefix, why);
+}

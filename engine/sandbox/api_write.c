@@ -787,7 +787,9 @@ static struct kst_json *apply(struct kst_api *self, const struct kst_api_call *c
         return conflict_status(conflicts, err);
     if (rc < 0)
         return refuse_patch(rc, err);
-    status = live ? check_preconditions(call, live, merged, true) : NULL;
+    status = kst_api_read_applied(call, merged);
+    if (!status && live)
+        status = check_preconditions(call, live, merged, true);
     if (status)
         return status;
     if (live)

@@ -300,6 +300,9 @@ bool kst_decode(const struct kst_go_struct *type, struct kst_json *object)
             kst_json_remove(object, key);
         } else if (!decode(field.type, (struct kst_json *)e)) {
             return false;
+        } else if (field.dropped) {
+            kst_auto_free char *key = kst_strdup(kst_json_key(e));
+            kst_json_remove(object, key);
         } else {
             enum kst_go_kind kind = kst_go_kind(field.type);
             if (kind == KST_GO_TIME || kind == KST_GO_MICRO)

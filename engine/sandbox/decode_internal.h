@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The Go types of the API, as tables: what a field is called in Go and what it holds. The facts are
- * those of k8s.io/api 1.20; fields of features that were not on by default are left out, since the
- * server drops them.
+ * those of k8s.io/api 1.20.
  *
  * A struct's name is "group/version.Name"; its fields are separated by spaces:
  *   key:type         the Go name is the key's with a capital
  *   key=GoName:type
+ *   key:~type        a field of a feature that is not on by default: read, and dropped
  *   <Name            a struct whose fields are this struct's own (embedded)
  *   @                TypeMeta, embedded, and metadata: what every kind has
  * A type is string, bool, int32, int64, float64, bytes, quantity, intstr (IntOrString), time,
@@ -57,6 +57,7 @@ struct kst_go_field {
     struct kst_str key, name; /* name: "" where it is the key's with a capital */
     struct kst_str embedded;  /* the embedded struct that has it, "" for none */
     struct kst_go_type type;
+    bool dropped;
 };
 
 /* Finds a field by its key, also in embedded structs. */

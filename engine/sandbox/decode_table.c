@@ -190,7 +190,8 @@ const struct kst_go_struct kst_go_others[] = {
      "message:string"},
     {"batch/v1.JobSpec",
      "parallelism:int32 completions:int32 activeDeadlineSeconds:int64 backoffLimit:int32 "
-     "selector:meta/v1.LabelSelector manualSelector:bool template:core/v1.PodTemplateSpec"},
+     "selector:meta/v1.LabelSelector manualSelector:bool template:core/v1.PodTemplateSpec "
+     "ttlSecondsAfterFinished=TTLSecondsAfterFinished:~int32"},
     {"batch/v1.JobStatus",
      "conditions:[]JobCondition startTime:time completionTime:time active:int32 "
      "succeeded:int32 failed:int32"},

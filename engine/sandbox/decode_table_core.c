@@ -83,6 +83,15 @@ const struct kst_go_struct kst_go_core[] = {
     {"core/v1.EnvVar", "name:string value:string valueFrom:EnvVarSource"},
     {"core/v1.EnvVarSource", "fieldRef:ObjectFieldSelector resourceFieldRef:ResourceFieldSelector "
                              "configMapKeyRef:ConfigMapKeySelector secretKeyRef:SecretKeySelector"},
+    {"core/v1.EphemeralContainer", "<EphemeralContainerCommon targetContainerName:string"},
+    {"core/v1.EphemeralContainerCommon",
+     "name:string image:string command:[]string args:[]string workingDir:string "
+     "ports:[]ContainerPort envFrom:[]EnvFromSource env:[]EnvVar "
+     "resources:ResourceRequirements volumeMounts:[]VolumeMount "
+     "volumeDevices:[]VolumeDevice livenessProbe:Probe readinessProbe:Probe "
+     "startupProbe:Probe lifecycle:Lifecycle terminationMessagePath:string "
+     "terminationMessagePolicy:string imagePullPolicy:string "
+     "securityContext:SecurityContext stdin:bool stdinOnce:bool tty=TTY:bool"},
     {"core/v1.EphemeralVolumeSource",
      "volumeClaimTemplate:PersistentVolumeClaimTemplate readOnly:bool"},
     {"core/v1.Event",
@@ -235,7 +244,8 @@ const struct kst_go_struct kst_go_core[] = {
      "fsGroupChangePolicy=FSGroupChangePolicy:string seccompProfile:SeccompProfile"},
     {"core/v1.PodSpec",
      "volumes:[]Volume initContainers:[]Container containers:[]Container "
-     "restartPolicy:string terminationGracePeriodSeconds:int64 activeDeadlineSeconds:int64 "
+     "ephemeralContainers:~[]EphemeralContainer restartPolicy:string "
+     "terminationGracePeriodSeconds:int64 activeDeadlineSeconds:int64 "
      "dnsPolicy=DNSPolicy:string nodeSelector:{}string serviceAccountName:string "
      "serviceAccount=DeprecatedServiceAccount:string automountServiceAccountToken:bool "
      "nodeName:string hostNetwork:bool hostPID:bool hostIPC:bool "
@@ -326,7 +336,9 @@ const struct kst_go_struct kst_go_core[] = {
      "type:string externalIPs:[]string sessionAffinity:string loadBalancerIP:string "
      "loadBalancerSourceRanges:[]string externalName:string externalTrafficPolicy:string "
      "healthCheckNodePort:int32 publishNotReadyAddresses:bool "
-     "sessionAffinityConfig:SessionAffinityConfig topologyKeys:[]string"},
+     "sessionAffinityConfig:SessionAffinityConfig topologyKeys:[]string "
+     "ipFamilies=IPFamilies:~[]IPFamily$ ipFamilyPolicy=IPFamilyPolicy:~string "
+     "allocateLoadBalancerNodePorts:~bool"},
     {"core/v1.ServiceStatus", "loadBalancer:LoadBalancerStatus conditions:[]meta/v1.Condition"},
     {"core/v1.SessionAffinityConfig", "clientIP:ClientIPConfig"},
     {"core/v1.StorageOSPersistentVolumeSource",

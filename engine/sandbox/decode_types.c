@@ -102,8 +102,11 @@ bool kst_go_find(const struct kst_go_struct *self, struct kst_str key, struct ks
         struct kst_str name = {0}, type = after(token, key.len + 1);
         if (token.data[key.len] == '=')
             kst_str_split(&type, ':', &name);
+        bool dropped = kst_str_has_prefix(type, "~");
+        type = after(type, dropped);
         *field = (struct kst_go_field){.key = {.data = token.data, .len = key.len},
                                        .name = name,
+                                       .dropped = dropped,
                                        .type = {.owner = self, .text = type}};
         return true;
     }

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "sandbox/decode.h"
 #include "sandbox/fields.h"
 #include "sandbox/fieldset.h"
 #include "sandbox/typed_shape.h"
@@ -21,6 +22,9 @@ struct kst_typed kst_typed_of(const char *group, const char *kind, const struct 
         self.deduced = kst_shape_unreadable(schema);
     } else {
         self.root = kst_fields_root(group, kind);
+        self.go = kst_decode_type(group, "v1", kind);
+        if (!self.go)
+            self.go = kst_decode_type(group, "v1beta1", kind);
         self.zero = kst_fields_zero(group, kind);
     }
     return self;

@@ -14,14 +14,16 @@
 
 struct kst_err;
 struct kst_fieldset;
+struct kst_go_struct;
 struct kst_json;
 
 /* What type an object has. On the stack, and borrowing all that it is made of. */
 struct kst_typed {
-    const char *root;              /* of a built-in kind */
-    const struct kst_json *schema; /* of a custom resource */
-    const char *zero;              /* what a built-in kind always has, as a template of JSON */
-    bool deduced;                  /* no schema that can be read */
+    const char *root;               /* of a built-in kind */
+    const struct kst_json *schema;  /* of a custom resource */
+    const struct kst_go_struct *go; /* the same, as Go's type; NULL where it is not known */
+    const char *zero;               /* what a built-in kind always has, as a template of JSON */
+    bool deduced;                   /* no schema that can be read */
 };
 
 /* The type of a kind; `schema` is the openAPIV3Schema of a custom resource, NULL for a built-in

@@ -111,7 +111,26 @@ struct kst_shape kst_shape_root(const struct kst_typed *typed)
     if (typed->schema)
         return (struct kst_shape){
             .how = KST_SHAPE_SCHEMA, .schema = typed->schema, .field = &root_field};
-    return (struct kst_shape){.how = KST_SHAPE_BUILTIN, .type = typed->root};
+    struct kst_shape self = {.how = KST_SHAPE_BUILTIN, .type = typed->root};
+    if (typed->go) {
+        const char *name = strchr(typed->go->name, '.') + 1;
+        self.go = (struct kst_go_type){.owner = typed->go, .text = kst_str_of(name)};
+    }
+    return self;
+}
+
+/* The Go type of what is at a key; false where a struct does not have it. */
+static bool go_child(struct kst_go_type type, const char *key, struct kst_go_type *child)
+{
+    const struct kst_go_struct *in = type.owner ? kst_go_struct(type) : NULL;
+    struct kst_go_field field;
+    if (in && !kst_go_find(in, kst_str_of(key), &field))
+        return false;
+    if (in)
+        *child = field.type;
+    else if (type.owner && kst_go_kind(type) == KST_GO_MAP)
+        *child = kst_go_entry(type);
+    return true;
 }
 
 enum kst_shape_relation kst_shape_relation(struct kst_shape self, const struct kst_json *value)
@@ -164,6 +183,8 @@ enum kst_shape_key kst_shape_child(struct kst_shape self, const char *key, struc
         entries = kst_fields_entries(self.type);
         *child = entries ? (struct kst_shape){.how = KST_SHAPE_BUILTIN, .type = entries}
                          : of_builtin(kst_fields_find(self.type, key));
+        if (!go_child(self.go, key, &child->go))
+            return KST_SHAPE_UNKNOWN;
         return entries ? KST_SHAPE_FREE : KST_SHAPE_DECLARED;
     default:
         *child = (struct kst_shape){.how = self.how};
@@ -176,6 +197,8 @@ struct kst_shape kst_shape_entry(struct kst_shape self)
     if (self.how == KST_SHAPE_SCHEMA)
         return of_schema(kst_json_get(self.schema, "items"), self.preserve);
     self.field = NULL;
+    bool is_list = self.go.owner && kst_go_kind(self.go) == KST_GO_LIST;
+    self.go = is_list ? kst_go_entry(self.go) : (struct kst_go_type){0};
     return self;
 }
 
@@ -290,12 +313,28 @@ static void show(const struct kst_json *value, struct kst_buf *found)
     kst_buf_addf(found, "&{%s}", string ? string : is_object(value) ? "map[]" : text);
 }
 
+/* The type of a built-in kind's value, as a schema has it; NULL for one that reads itself. */
+static const char *go_type(struct kst_go_type type)
+{
+    static const char *const types[] = {
+        [KST_GO_STRING] = "string", [KST_GO_BYTES] = "string",  [KST_GO_BOOL] = "boolean",
+        [KST_GO_INT32] = "integer", [KST_GO_INT64] = "integer", [KST_GO_FLOAT64] = "number",
+        [KST_GO_LIST] = "array",    [KST_GO_MAP] = "object",    [KST_GO_STRUCT] = "object",
+        [KST_GO_QUANTITY] = NULL,   [KST_GO_INTSTR] = NULL,     [KST_GO_TIME] = NULL,
+        [KST_GO_MICRO] = NULL,      [KST_GO_ANY] = NULL,
+    };
+    return type.owner ? types[kst_go_kind(type)] : NULL;
+}
+
 const char *kst_shape_mismatch(struct kst_shape self, const struct kst_json *value,
                                struct kst_buf *found)
 {
-    if (self.how != KST_SHAPE_SCHEMA || kst_json_type(value) == KST_JSON_NULL)
+    bool builtin = self.how == KST_SHAPE_BUILTIN;
+    if ((self.how != KST_SHAPE_SCHEMA && !builtin) || kst_json_type(value) == KST_JSON_NULL)
         return NULL;
-    const char *type = kst_json_str(kst_json_get(self.schema, "type"));
+    const char *type = builtin ? go_type(self.go) : kst_json_str(kst_json_get(self.schema, "type"));
+    if (builtin && !type)
+        return NULL;
     enum kst_json_type is = kst_json_type(value);
     kst_auto_free char *text = kst_json_text(value);
     if (self.field == &root_field || equals(type, "object") || (!type && has_fields(self.schema))) {

@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "sandbox/decode_internal.h"
+
 struct kst_buf;
 struct kst_field;
 struct kst_json;
@@ -22,6 +24,7 @@ struct kst_shape {
     } how;
     const char *type;              /* of the value, or of a list's entries; may be NULL */
     const struct kst_field *field; /* that holds the value, NULL for an entry */
+    struct kst_go_type go; /* of a built-in kind's value; without an owner where it is not known */
     const struct kst_json *schema;
     bool preserve; /* an object above keeps fields that it does not know */
 };

@@ -879,7 +879,44 @@ static void test_malformed(void **state)
     kst_managed_update(&write, NULL, odd);
     kst_auto_json struct kst_json *bare = kst_json_make("{'apiVersion':'v1','spec':'x'}");
     kst_auto_json struct kst_json *out = NULL;
-    assert_int_equal(kst_managed_apply(&write, odd, bare, true, &out, NULL, NULL), 0);
+    assert_int_equal(kst_managed_apply(&write, odd, bare, true, &out, NULL, NULL), KST_E_SERVER);
+}
+
+/* What was applied to built-in kinds was stored whatever it was; the words are a real server's. */
+static void test_types_of_builtin_kinds(void **state)
+{
+    static const struct {
+        const char *applied, *why;
+    } table[] = {
+        {"{'apiVersion':'apps/v1','spec':{'replicas':'x'}}",
+         ".spec.replicas: expected numeric (int or float), got *value.valueUnstructured"},
+        {"{'apiVersion':'apps/v1','spec':{'colour':1}}",
+         ".spec.colour: field not declared in schema"},
+        {"{'apiVersion':'apps/v1','spec':{'strategy':'x'}}",
+         ".spec.strategy: expected map, got &{x}"},
+        {"{'apiVersion':'apps/v1','spec':{'paused':'x'}}",
+         ".spec.paused: expected boolean, got &{x}"},
+        {"{'apiVersion':'apps/v1','metadata':{'labels':{'a':1}}}",
+         ".metadata.labels.a: expected string, got &value.valueUnstructured{Value:1}"},
+        {"{'apiVersion':'apps/v1','spec':{'template':{'spec':{'containers':[{'name':'a',"
+         "'ports':[{'containerPort':"
+         "'80'}]}]}}}}",
+         ".spec.template.spec.containers[name=\"a\"].ports[containerPort=\"80\",protocol=\"TCP\"]"
+         ".containerPort: expected numeric (int or float), got *value.valueUnstructured"},
+    };
+    struct kst_managed_write write = {.manager = "u",
+                                      .api_version = "apps/v1",
+                                      .now = "2026-01-01T00:00:00Z",
+                                      .group = "apps",
+                                      .kind = "Deployment"};
+    for (size_t i = 0; i < KST_ARRAY_LEN(table); i++) {
+        kst_auto_json struct kst_json *applied = kst_json_make(table[i].applied), *out = NULL;
+        kst_auto_err struct kst_err *err = NULL;
+        assert_int_equal(kst_managed_apply(&write, NULL, applied, false, &out, NULL, &err),
+                         KST_E_SERVER);
+        if (!strstr(kst_err_message(err), table[i].why))
+            fail_msg("%s instead of %s", kst_err_message(err), table[i].why);
+    }
 }
 
 int main(void)
@@ -896,6 +933,7 @@ int main(void)
         cmocka_unit_test(test_cap),
         cmocka_unit_test(test_after_client_side_apply),
         cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_types_of_builtin_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
