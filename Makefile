@@ -159,7 +159,7 @@ clean: ## remove build/
 .PHONY: test
 test: ## everything that needs neither a network nor a cluster, with the sanitizers on
 	@tests/deps tests/packages.txt
-	+@MAKE='$(MAKE)' tests/run lint selftest hdr-check warnings test-unit test-replay \
+	+@MAKE='$(MAKE)' tests/run lint selftest hdr-check warnings test-sandbox test-unit test-replay \
 		test-crash-sample
 
 .PHONY: test-sandbox

@@ -90,41 +90,10 @@ static bool is_uid(struct kst_api *api, const struct kst_object *object,
     return strcmp(kst_api_text(reference, "uid"), uid) == 0;
 }
 
-/* An object that has owners. */
-static void check(struct kst_api *api, const char *bucket, const struct kst_object *object)
-{
-    const struct kst_json *list = kst_json_path(object->json, "metadata.ownerReferences");
-    size_t solid = 0, waiting = 0, gone = 0;
-    for (const struct kst_json *o = kst_json_first(list); o; o = kst_json_next(o)) {
-        const struct kst_object *owner = owner_of(api, object, o);
-        bool waits = owner && kst_api_is_deleting(owner->json) &&
-                     has_finalizer(owner, "foregroundDeletion");
-        gone += !owner;
-        waiting += waits;
-        solid += owner && !waits;
-    }
-    if (kst_api_is_deleting(object->json) || gone + waiting == 0)
-        return;
-    if (solid > 0) {
-        forget_owners(api, bucket, object, is_gone, NULL);
-        return;
-    }
-    const struct kst_api_call call = kst_api_call_for(api, bucket, object->ns, object->name,
-                                                      manager);
-    bool keeps = kst_api_list_has(kst_json_path(object->json, "metadata.finalizers"), "orphan");
-    const struct kst_api_delete options = {.uid = object->uid,
-                                           .propagation = waiting ? "Foreground"
-                                                          : keeps ? "Orphan"
-                                                                  : "Background",
-                                           .grace_seconds = -1};
-    kst_json_free(kst_api_delete(api, &call, &options, NULL));
-}
-
 struct search {
     struct kst_api *api;
     const struct kst_object *owner;
-    bool orphan;
-    size_t blocking;
+    size_t owned, blocking;
 };
 
 static void each_owned(struct kst_api *api,
@@ -155,10 +124,45 @@ static void orphan(struct search *search, const char *bucket, const struct kst_o
     forget_owners(search->api, bucket, object, is_uid, search->owner->uid);
 }
 
-static void count_blocking(struct search *search, const char *bucket,
-                           const struct kst_object *object, const struct kst_json *reference)
+static void count_owned(struct search *search, const char *bucket, const struct kst_object *object,
+                        const struct kst_json *reference)
 {
+    search->owned++;
     search->blocking += kst_json_path_true(reference, "blockOwnerDeletion");
+}
+
+/* An object that has owners. */
+static void check(struct kst_api *api, const char *bucket, const struct kst_object *object)
+{
+    const struct kst_json *list = kst_json_path(object->json, "metadata.ownerReferences");
+    size_t solid = 0, waiting = 0, gone = 0;
+    for (const struct kst_json *o = kst_json_first(list); o; o = kst_json_next(o)) {
+        const struct kst_object *owner = owner_of(api, object, o);
+        bool waits = owner && kst_api_is_deleting(owner->json) &&
+                     has_finalizer(owner, "foregroundDeletion");
+        gone += !owner;
+        waiting += waits;
+        solid += owner && !waits;
+    }
+    if (kst_api_is_deleting(object->json) || gone + waiting == 0)
+        return;
+    if (solid > 0) {
+        forget_owners(api, bucket, object, is_gone, NULL);
+        return;
+    }
+    const struct kst_api_call call = kst_api_call_for(api, bucket, object->ns, object->name,
+                                                      manager);
+    /* Only what has dependents of its own has anything to wait for. */
+    struct search search = {.api = api, .owner = object};
+    if (waiting)
+        each_owned(api, count_owned, &search);
+    bool keeps = kst_api_list_has(kst_json_path(object->json, "metadata.finalizers"), "orphan");
+    const struct kst_api_delete options = {.uid = object->uid,
+                                           .propagation = search.owned ? "Foreground"
+                                                          : keeps      ? "Orphan"
+                                                                       : "Background",
+                                           .grace_seconds = -1};
+    kst_json_free(kst_api_delete(api, &call, &options, NULL));
 }
 
 static void drop_finalizer(struct kst_api *api, const char *bucket, const struct kst_object *object,
@@ -177,7 +181,7 @@ static void release(struct kst_api *api, const char *bucket, const struct kst_ob
         each_owned(api, orphan, &search);
         drop_finalizer(api, bucket, object, "orphan");
     } else if (has_finalizer(object, "foregroundDeletion")) {
-        each_owned(api, count_blocking, &search);
+        each_owned(api, count_owned, &search);
         if (search.blocking == 0)
             drop_finalizer(api, bucket, object, "foregroundDeletion");
     }
