@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "kube/event.h"
-#include "kube/lease.h"
 #include "loop/fiber.h"
 #include "lua/blueprint.h"
 #include "lua/host.h"
@@ -22,7 +21,6 @@ enum {
     THAW_TRIES = 3, /* of a post-hook that the cluster did run, and that failed */
     THAW_PAUSE_MS = 500,
     THAW_PAUSE_MAX_MS = 5000,
-    ASK_OWNER_MS = 5000,
 };
 
 /* One hook of one binding in one group. */
@@ -273,6 +271,11 @@ static size_t settle(struct kst_run *run, struct call *calls, size_t count, stru
             continue;
         if (call->done) {
             binding_of(call)->thawed = true;
+        } else if (kst_err_code(call->error) == KST_E_LOST) {
+            /* It stood still, and woke when its successor had thawed, and perhaps frozen anew:
+             * another thaw would let the application go on between the successor's cuts. */
+            binding_of(call)->thawed = true;
+            give_up(run, &call->error);
         } else if (lost_its_session(call->error)) {
             /* The lock went with its connection: thawed, but what was cut is worth nothing. */
             binding_of(call)->thawed = true;
@@ -351,27 +354,6 @@ static void thaw_group(struct kst_run *run, int64_t order, bool after_export,
     free(calls);
 }
 
-/* An engine that stood still (its machine was suspended, say) may wake when its successor has
- * thawed what it froze, and frozen it anew: another thaw would let the application go on between
- * the successor's cuts. The question is asked only where our own last renewal is old, and what
- * cannot be known in time is taken for no. */
-static bool is_anothers(struct kst_run *run)
-{
-    if (!run->lease)
-        return false;
-    int64_t outer = kst_deadline_replace(kst_deadline_in_ms(ASK_OWNER_MS));
-    kst_lease_check(run->lease, NULL);
-    kst_deadline_restore(outer);
-    return kst_lease_is_taken(run->lease);
-}
-
-static void leave_to_successor(struct kst_run *run)
-{
-    kst_log(KST_LOG_WARN, "another engine has the run, and has thawed", "run", run->name, NULL);
-    for (size_t i = 0; i < run->nbindings; i++)
-        run->bindings[i].thawed = true;
-}
-
 /* All post-hooks that are owed, in reverse order. Shielded: neither a cancel nor a deadline ends
  * it. KST_E_FAILED with reason ThawFailed where one failed for good. */
 static int thaw(struct kst_run *run, bool after_export, struct kst_err **err)
@@ -380,10 +362,10 @@ static int thaw(struct kst_run *run, bool after_export, struct kst_err **err)
     int64_t outer = kst_deadline_replace(KST_NEVER);
     struct kst_err *failed = NULL;
     int64_t order = 0;
-    if (is_anothers(run))
-        leave_to_successor(run);
+    run->thawing = true;
     for (bool first = true; next_order(run, true, order, first, &order); first = false)
         thaw_group(run, order, after_export, &failed);
+    run->thawing = false;
     bool all = true;
     for (size_t i = 0; i < run->nbindings; i++)
         all = all && (!run->bindings[i].pre_attempted || run->bindings[i].thawed);

@@ -33,6 +33,8 @@ enum {
     DEFAULT_THAW_TIMEOUT_MS = 60 * 1000,
     PATIENCE_MS = 5 * 60 * 1000, /* with an API server that is away, outside the freeze */
     MAX_NAME = 63,               /* of a label's value */
+    MAX_LEFTOVERS = 10,          /* attempts that are looked at again at the end */
+    ASK_OWNER_MS = 5000,         /* in a thaw, whether the run is still ours */
     FINISH_MS = 20 * 1000,       /* for the last words, within a Pod's 30 s of grace */
 };
 
@@ -213,6 +215,22 @@ static int guard(void *arg, struct kst_err **err)
     return run->lease ? kst_lease_check(run->lease, err) : 0;
 }
 
+int kst_run_check_owner(struct kst_run *run, struct kst_err **err)
+{
+    if (!run->lease)
+        return 0;
+    if (!run->thawing)
+        return kst_lease_check(run->lease, err);
+    int64_t outer = kst_deadline_set(kst_deadline_in_ms(ASK_OWNER_MS));
+    kst_lease_check(run->lease, NULL);
+    kst_deadline_restore(outer);
+    return kst_lease_is_taken(run->lease)
+               ? kst_err_set(err, KST_E_LOST,
+                             "Run/%s/%s: another engine has it, and has thawed what was frozen",
+                             run->home, run->name)
+               : 0;
+}
+
 static char *lease_name(const struct kst_run *run)
 {
     kst_auto_free char *full = kst_asprintf("run-%s", run->name);
@@ -317,16 +335,19 @@ static int walk(struct kst_run *run, struct kst_err **err)
     return rc;
 }
 
-/* Removes what the run made, unless it is to be kept; the error is worth a warning, as the run has
- * failed for another reason. */
-static void remove_leftovers(struct kst_run *run)
+/* Removes what attempts up to this number made; the error is worth a warning, as the run has its
+ * end already. All of them are looked at again: a request of an engine that stood still may have
+ * been executed after its attempt was cleaned up. */
+static void remove_leftovers(struct kst_run *run, int64_t up_to)
 {
-    if (!run->action || !run->action->abandon || run->attempt == 0)
+    if (!run->action || !run->action->abandon)
         return;
-    kst_auto_err struct kst_err *error = NULL;
-    if (run->action->abandon(run, run->attempt, &error) < 0)
-        kst_log(KST_LOG_WARN, "could not clean up", "run", run->name, "error",
-                kst_err_message(error), NULL);
+    for (int64_t n = up_to > MAX_LEFTOVERS ? up_to - MAX_LEFTOVERS + 1 : 1; n <= up_to; n++) {
+        kst_auto_err struct kst_err *error = NULL;
+        if (run->action->abandon(run, n, &error) < 0)
+            kst_log(KST_LOG_WARN, "could not clean up", "run", run->name, "error",
+                    kst_err_message(error), NULL);
+    }
 }
 
 static void record_failure(struct kst_run *run, const struct kst_err *error, bool cancelled)
@@ -351,10 +372,11 @@ static int finish(struct kst_run *run, int rc, struct kst_err **err)
     bool cancelled = rc == KST_E_CANCELLED;
     if (rc < 0) {
         kst_auto_err struct kst_err *error = kst_err_dup(*err);
-        remove_leftovers(run);
+        remove_leftovers(run, run->attempt);
         kst_run_set_phase(run, cancelled ? KST_PHASE_CANCELLED : KST_PHASE_FAILED);
         record_failure(run, error, cancelled);
     } else {
+        remove_leftovers(run, run->attempt - 1);
         kst_journal_condition(run->journal, "Succeeded", true, "Succeeded", "the run is complete");
     }
     struct kst_json *status = kst_journal_status(run->journal);

@@ -96,9 +96,12 @@ static int execute(const struct command *command, const char *ns, const char *co
     kst_auto_buf output = KST_BUF_INIT((size_t)cap), errors = KST_BUF_INIT((size_t)cap);
     int exit_code = 0;
     int64_t started_us = kst_now_us();
+    int rc = kst_run_check_owner(command->run, err);
+    if (rc < 0)
+        return rc;
     tell_start(command);
-    int rc = kst_exec_run(command->run->kube, &request, input, input ? strlen(input) : 0, &output,
-                          &errors, &exit_code, err);
+    rc = kst_exec_run(command->run->kube, &request, input, input ? strlen(input) : 0, &output,
+                      &errors, &exit_code, err);
     tell_end(command, started_us, rc, exit_code, &output, err ? *err : NULL);
     if (rc == KST_E_LIMIT)
         kst_err_hint(err, "allow more with max_output (bytes), or let the command say less");

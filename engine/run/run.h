@@ -108,6 +108,7 @@ struct kst_run {
     struct kst_fiber *fiber;    /* the run's own: cancelled by kst_run_cancel() */
     struct kst_fiber *listener; /* watches the Run for spec.cancel */
     bool cancelled;             /* somebody asked for it */
+    bool thawing;               /* post-hooks are run */
     char *cancel_reason;
 
     struct kst_lua *lua;
@@ -151,6 +152,11 @@ size_t kst_run_cancel(const char *name, const char *reason);
 void kst_run_set_phase(struct kst_run *run, enum kst_phase phase);
 void kst_run_note(const struct kst_run *run, enum kst_note note, const char *text,
                   const struct kst_json *detail);
+/* To be asked before a command is run in the application: an engine that stood still may have lost
+ * its run meanwhile, and its successor frozen or thawed. KST_E_LOST. In a thaw only a known owner
+ * counts, and what cannot be known within seconds is taken for ours. Yields where our last renewal
+ * is old. */
+int kst_run_check_owner(struct kst_run *run, struct kst_err **err);
 /* {"kassette.io/run":…, "kassette.io/step":…} for objects that the run creates; the caller frees.
  */
 struct kst_json *kst_run_labels(const struct kst_run *run, const char *step);

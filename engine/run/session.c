@@ -153,6 +153,9 @@ static int native_open(void *ctx, const struct kst_json *args, struct kst_json *
         .stdin_ = true,
     };
     struct kst_exec *exec = NULL;
+    rc = kst_run_check_owner(run, err);
+    if (rc < 0)
+        return rc;
     rc = kst_exec_open(run->kube, &request, &exec, err);
     if (rc < 0)
         return kst_err_wrap(err, rc, "open a session in Pod/%s/%s", ns, pod);
