@@ -17,7 +17,7 @@
 #include "sandbox/storage.h"
 #include "sandbox/store.h"
 
-enum { SETTLE_MS = 5000, LOOK_MS = 5, FILE_BYTES = 64 * 1024, MAX_EVENTS = 24 };
+enum { SETTLE_MS = 5000, LOOK_MS = 5, FILE_BYTES = 64 * 1024, MAX_EVENTS = 24, MAX_SPANS = 64 };
 
 #define SNAPSHOTS "snapshot.storage.k8s.io/volumesnapshots"
 #define CONTENTS  "snapshot.storage.k8s.io/volumesnapshotcontents"
@@ -65,39 +65,78 @@ static char *check_writes(const struct world *self, const char *database)
     return kst_asprintf("database %s accepts no write: it is left frozen", database);
 }
 
-/* frozen, thawed, frozen, thawed…: what the database itself has noted. */
-static char *check_journal(const struct world *self, const char *database, bool succeeded)
+/* When a database was frozen, by its own account. */
+struct account {
+    struct {
+        int64_t from_ns, to_ns; /* to_ns 0: it still is */
+    } spans[MAX_SPANS];
+    size_t count;
+    bool twice; /* frozen while it was frozen */
+    struct kst_buf text;
+};
+
+static void read_line(struct account *self, struct kst_str line)
 {
-    kst_auto_free char *path = world_control(self, database, "journal");
-    kst_auto_buf text = KST_BUF_INIT(FILE_BYTES);
-    kst_buf_read_file(&text, path, NULL); /* none: it was never frozen */
-    struct kst_str rest = kst_str_buf(&text), line;
-    size_t freezes = 0;
-    bool frozen = false;
-    while (kst_str_split(&rest, '\n', &line)) {
-        bool freezing = kst_str_eq(line, "frozen");
-        if (kst_str_eq(line, "frozen twice") || (freezing && frozen))
-            return kst_asprintf("database %s was frozen while it was frozen:\n%s", database,
-                                text.data);
-        if (freezing)
-            freezes++;
-        if (line.len)
-            frozen = freezing;
+    kst_auto_free char *event = kst_strndup(line.data, line.len);
+    char *space = strrchr(event, ' ');
+    long long at_ns = 0;
+    if (!space || !kst_parse_int(space + 1, &at_ns))
+        return;
+    *space = '\0';
+    bool frozen = self->count > 0 && self->spans[self->count - 1].to_ns == 0;
+    if (strncmp(event, "frozen", 6) == 0) {
+        self->twice = self->twice || frozen;
+        if (!frozen && self->count < MAX_SPANS)
+            self->spans[self->count++].from_ns = at_ns;
+    } else if (frozen) {
+        self->spans[self->count - 1].to_ns = at_ns;
     }
-    if (frozen)
-        return kst_asprintf("database %s was frozen and never thawed:\n%s", database, text.data);
-    if (succeeded && freezes == 0)
+}
+
+static void read_account(struct account *self, const struct world *world, const char *database)
+{
+    kst_auto_free char *path = world_control(world, database, "journal");
+    struct kst_str line;
+    *self = (struct account){.text = KST_BUF_INIT(FILE_BYTES)};
+    kst_buf_read_file(&self->text, path, NULL); /* none: it was never frozen */
+    struct kst_str rest = kst_str_buf(&self->text);
+    while (kst_str_split(&rest, '\n', &line))
+        read_line(self, line);
+}
+
+static char *check_account(const struct account *self, const char *database, bool succeeded)
+{
+    if (self->twice)
+        return kst_asprintf("database %s was frozen while it was frozen:\n%s", database,
+                            self->text.data);
+    if (self->count > 0 && self->spans[self->count - 1].to_ns == 0)
+        return kst_asprintf("database %s was frozen and never thawed:\n%s", database,
+                            self->text.data);
+    if (succeeded && self->count == 0)
         return kst_asprintf("the run succeeded, and database %s was never frozen", database);
     return NULL;
 }
 
+static bool was_frozen(const struct account *self, int64_t at_ns)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (at_ns >= self->spans[i].from_ns && at_ns <= self->spans[i].to_ns)
+            return true;
+    return false;
+}
+
 /* ---- the snapshots ---- */
 
-/* The number that a claim's snapshot holds; -1 where there is none. */
-static int64_t number_cut(const struct world *self, const char *claim)
+/* A claim's cut: the number in it (-1 where there is none), and when it was made. */
+struct cut {
+    int64_t number, at_ns;
+};
+
+static struct cut find_cut(const struct world *self, const char *database, const char *volume)
 {
     struct kst_control_list list = kst_control_list(self->api, SNAPSHOTS, CRASH_APP);
-    int64_t number = -1;
+    kst_auto_free char *claim = kst_asprintf("%s-%s-0", volume, database);
+    struct cut cut = {.number = -1};
     for (size_t i = 0; i < list.count; i++) {
         const struct kst_json *snapshot = list.objects[i]->json;
         const char *content_name = kst_api_text(snapshot, "status.boundVolumeSnapshotContentName");
@@ -107,25 +146,29 @@ static int64_t number_cut(const struct world *self, const char *claim)
         const struct kst_object *content = kst_api_find(self->api, CONTENTS, "", content_name);
         const char *handle = content ? kst_api_text(content->json, "status.snapshotHandle") : "";
         kst_auto_free char *path = kst_asprintf("%s/cluster/volumes/%s/number", self->dir, handle);
-        number = number_in(path);
+        cut.number = number_in(path);
+        cut.at_ns = content ? kst_json_path_int(content->json, "status.creationTime", 0) : 0;
     }
     kst_control_list_release(&list);
-    return number;
+    return cut;
 }
 
-static char *check_cuts(const struct world *self, const char *database)
+static char *check_cuts(const struct world *self, const struct account *account,
+                        const char *database)
 {
-    kst_auto_free char *data = kst_asprintf("data-%s-0", database);
-    kst_auto_free char *log = kst_asprintf("log-%s-0", database);
-    int64_t a = number_cut(self, data), b = number_cut(self, log);
-    if (a < 0 || b < 0)
+    struct cut a = find_cut(self, database, "data"), b = find_cut(self, database, "log");
+    if (a.number < 0 || b.number < 0)
         return kst_asprintf("the run succeeded, and a snapshot of database %s is not there, not "
                             "ready, or empty",
                             database);
-    if (a != b)
+    if (a.number != b.number)
         return kst_asprintf("database %s was written to between the cuts of its volumes: %lld and "
                             "%lld",
-                            database, (long long)a, (long long)b);
+                            database, (long long)a.number, (long long)b.number);
+    /* The storage holds who writes while it copies, so that the numbers alone do not tell. */
+    if (!was_frozen(account, a.at_ns) || !was_frozen(account, b.at_ns))
+        return kst_asprintf("database %s was not frozen when it was cut, at %lld and %lld:\n%s",
+                            database, (long long)a.at_ns, (long long)b.at_ns, account->text.data);
     return NULL;
 }
 
@@ -206,6 +249,17 @@ static char *check_run(const struct world *self, bool *succeeded)
                         kst_api_text(run, "status.message"));
 }
 
+static char *check_database(const struct world *self, const char *database, bool succeeded)
+{
+    struct account account;
+    read_account(&account, self, database);
+    char *why = check_account(&account, database, succeeded);
+    if (!why && succeeded)
+        why = check_cuts(self, &account, database);
+    kst_buf_release(&account.text);
+    return why;
+}
+
 char *check_world(struct world *self, const struct crash_case *now)
 {
     bool succeeded = false;
@@ -216,9 +270,7 @@ char *check_world(struct world *self, const struct crash_case *now)
     for (size_t i = 0; i < DATABASES && !why; i++)
         why = check_writes(self, crash_databases[i]);
     for (size_t i = 0; i < DATABASES && !why; i++)
-        why = check_journal(self, crash_databases[i], succeeded);
-    for (size_t i = 0; i < DATABASES && !why; i++)
-        why = check_cuts(self, crash_databases[i]);
+        why = check_database(self, crash_databases[i], succeeded);
     if (why)
         return why;
     /* The cluster removes some of it after the engine has ended. */

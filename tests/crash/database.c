@@ -46,11 +46,14 @@ static int open_control(const char *name, int flags)
     return open(path, flags | O_CLOEXEC, 0666);
 }
 
-/* Appends a line to the account. */
+/* Appends a line to the account: what happened, and when, in nanoseconds since 1970. */
 static void note(const char *event)
 {
-    char line[64];
-    int len = snprintf(line, sizeof(line), "%s\n", event);
+    char line[96];
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int len = snprintf(line, sizeof(line), "%s %lld\n", event,
+                       (long long)now.tv_sec * 1000000000 + now.tv_nsec);
     int fd = open_control("journal", O_WRONLY | O_CREAT | O_APPEND);
     if (fd < 0 || write(fd, line, (size_t)len) != len)
         die("journal");
