@@ -96,7 +96,7 @@ static int run_here(struct kst_cmd *cmd, struct kst_suite_choice *choice,
     for (size_t i = 0; i < files->count; i++) {
         struct kst_own_file *file = &files->items[i];
         struct kst_json *report = NULL;
-        struct kst_world *world = kst_world_new(cmd->loop, file);
+        struct kst_world *world = kst_world_new(cmd->loop, file, &cmd->interrupted);
         const struct kst_suite_world of_suite = kst_world_of_suite(world);
         int rc = kst_suite_run(cmd->loop, file->name, choice, kst_own_file_read, file, &of_suite,
                                &report, err);
@@ -128,6 +128,10 @@ static int run_part(void *arg, struct kst_err **err)
     const struct kst_child_request request = {.argv = self->argv, .env_add = env};
     int status = 0;
     int rc = kst_child_run(self->loop, &request, &output, &errors, &status, err);
+    if (rc == KST_E_CANCELLED) {
+        kst_err_clear(err);
+        return kst_err_set(err, rc, "cancelled");
+    }
     if (rc == 0 && kst_json_parse(output.data, output.len, &self->report, NULL) < 0)
         rc = kst_err_set(err, KST_E_FAILED, "a process of the test ended with status %d: %s",
                          status, errors.data);

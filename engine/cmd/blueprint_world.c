@@ -32,6 +32,7 @@ static const char home[] = "kassette";
 struct kst_world {
     struct kst_loop *loop;
     struct kst_own_file *file;
+    const bool *interrupted;
     struct kst_lua *lua;            /* of the case */
     const struct kst_lua_ref *call; /* of the suite */
     struct kst_json *notes;         /* not told yet */
@@ -207,11 +208,13 @@ static int start(struct kst_world *self, const struct kst_json *args, struct kst
 static void stop(struct kst_world *self)
 {
     self->lua = NULL; /* nobody is asked any more */
+    kst_shield_begin();
     if (self->script)
         kst_script_stop(self->script);
     kst_kube_free(self->kube);
     kst_kube_config_free(self->config);
     kst_sandbox_free(self->sandbox);
+    kst_shield_end();
     kst_script_free(self->script);
     kst_faults_free(self->faults);
     kst_err_clear(&self->failure);
@@ -303,6 +306,8 @@ static int execute(struct kst_world *self, struct kst_json **result, struct kst_
     kst_auto_err struct kst_err *error = NULL;
     const struct kst_run_options options = options_of(self);
     int rc = kst_run_execute(&options, &error);
+    if (self->interrupted && *self->interrupted)
+        kst_fiber_cancel(kst_fiber_self());
     if (kst_fiber_check(err) < 0)
         return KST_E_CANCELLED;
     return result_of(self, rc, error, result, err);
@@ -401,11 +406,13 @@ static void end_case(void *ctx)
     stop(ctx);
 }
 
-struct kst_world *kst_world_new(struct kst_loop *loop, struct kst_own_file *file)
+struct kst_world *kst_world_new(struct kst_loop *loop, struct kst_own_file *file,
+                                const bool *interrupted)
 {
     struct kst_world *self = kst_calloc(1, sizeof(*self));
     self->loop = loop;
     self->file = file;
+    self->interrupted = interrupted;
     self->notes = kst_json_array();
     return self;
 }

@@ -17,14 +17,18 @@
 #ifndef KST_CMD_BLUEPRINT_WORLD_H
 #define KST_CMD_BLUEPRINT_WORLD_H
 
+#include <stdbool.h>
+
 #include "lua/suite.h"
 
 struct kst_loop;
 struct kst_own_file;
 struct kst_world;
 
-/* `file` (the test, borrowed) is in the blueprint's folder. */
-struct kst_world *kst_world_new(struct kst_loop *loop, struct kst_own_file *file);
+/* `file` (the test) is in the blueprint's folder. Once *interrupted (may be NULL) is true, the
+ * fiber is cancelled as soon as no run needs its cluster any more. Both are borrowed. */
+struct kst_world *kst_world_new(struct kst_loop *loop, struct kst_own_file *file,
+                                const bool *interrupted);
 void kst_world_free(struct kst_world *self);
 /* For kst_suite_run(). */
 struct kst_suite_world kst_world_of_suite(struct kst_world *self);

@@ -33,6 +33,7 @@ struct kst_cmd {
     bool patient;        /* outlasts a cluster that is away for half a minute; others ask for 5 s */
     const char *program; /* this one, as a child process; NULL: it cannot be one */
     bool only_errors;    /* are logged, unless --verbose is given */
+    bool interrupted;    /* somebody wishes it to stop */
 
     /* Common options. */
     const char *kubeconfig, *context, *cluster, *user, *as, *ns, *home, *output_name, *log_format;

@@ -32,11 +32,13 @@ static int enter(void *arg, struct kst_err **err)
     return kst_cmd_explain(program->command->run(&program->cmd, err), err);
 }
 
-/* A wish to stop: runs thaw and clean up before they end; anything else ends at once. */
+/* A wish to stop: runs thaw and clean up before they end, for which what they run in must be there
+ * yet; anything else ends at once. */
 static void on_signal(void *arg, int signal_number)
 {
     struct program *program = arg;
     const char *name = signal_number == SIGINT ? "interrupted (SIGINT)" : "asked to end (SIGTERM)";
+    program->cmd.interrupted = true;
     if (kst_run_cancel(NULL, name) == 0)
         kst_fiber_cancel(program->fiber);
 }

@@ -38,7 +38,7 @@ static int run_suite(void *arg, struct kst_err **err)
     int rc = kst_own_files_find(folders, "test.lua", false, &files, err);
     if (rc < 0)
         return rc;
-    struct kst_world *world = kst_world_new(kst_fiber_loop(), &files.items[0]);
+    struct kst_world *world = kst_world_new(kst_fiber_loop(), &files.items[0], NULL);
     const struct kst_suite_world of_suite = kst_world_of_suite(world);
     rc = kst_suite_run(kst_fiber_loop(), files.items[0].name, NULL, kst_own_file_read,
                        &files.items[0], &of_suite, &report, err);

@@ -21,6 +21,7 @@
 #include "cmd/blueprint_world.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
+#include "run/run.h"
 
 struct row {
     const char *hooks, *body;
@@ -29,6 +30,7 @@ struct row {
 
 struct job {
     char *folder;
+    bool interrupted;
     struct kst_json *report;
 };
 
@@ -40,7 +42,7 @@ static int run_job(void *arg, struct kst_err **err)
     int rc = kst_own_files_find(folders, "test.lua", false, &files, err);
     if (rc < 0)
         return rc;
-    struct kst_world *world = kst_world_new(kst_fiber_loop(), &files.items[0]);
+    struct kst_world *world = kst_world_new(kst_fiber_loop(), &files.items[0], &job->interrupted);
     const struct kst_suite_world of_suite = kst_world_of_suite(world);
     rc = kst_suite_run(kst_fiber_loop(), files.items[0].name, NULL, kst_own_file_read,
                        &files.items[0], &of_suite, &job->report, err);
@@ -260,8 +262,11 @@ static int interrupt(void *arg, struct kst_err **err)
     for (int64_t ms = 1; ms <= 128; ms *= 2) {
         struct kst_fiber *fiber = kst_fiber_spawn(kst_fiber_loop(), "interrupted", run_job, job);
         kst_sleep_ms(ms, NULL);
-        kst_fiber_cancel(fiber);
+        job->interrupted = true;
+        if (kst_run_cancel(NULL, "by the test") == 0)
+            kst_fiber_cancel(fiber);
         kst_fiber_join(fiber, NULL);
+        job->interrupted = false;
         kst_json_free(job->report);
         job->report = NULL;
     }
