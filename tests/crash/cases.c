@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "crash/crash.h"
 
-enum { TIMES = 60 };
+enum { TIMES = 40 };
 
 static const char *const fault_names[] = {
     [KST_FAULT_RESET_BEFORE] = "reset-before",

@@ -65,6 +65,10 @@ static int await_engine(struct world *self, int *status, struct kst_err **err)
     int64_t end_ms = kst_now_ms() + PATIENCE_MS;
     for (;;) {
         int rc = await(self->pid, kst_now_ms() + LOOK_MS, status, err);
+        if (rc == KST_E_CANCELLED) { /* somebody ends the test */
+            kill(self->pid, SIGKILL);
+            waitpid(self->pid, NULL, 0);
+        }
         if (rc != KST_E_TIMEOUT)
             return rc;
         if (self->stalled == self->pid)

@@ -227,6 +227,9 @@ static int work(void *arg, struct kst_err **err)
         if (rc < 0)
             break;
         run_case(self->world, now);
+        rc = kst_fiber_check(err);
+        if (rc < 0)
+            break;
         if (!now->passed)
             printf("FAIL  %s\n      %s\n", now->name, now->why);
         if (!now->passed || self->matrix->only)
@@ -237,7 +240,9 @@ static int work(void *arg, struct kst_err **err)
             self->world = NULL;
         }
     }
+    kst_shield_begin();
     world_free(self->world);
+    kst_shield_end();
     self->world = NULL;
     return rc;
 }
@@ -297,7 +302,9 @@ static int look(struct matrix *self, struct kst_err **err)
         if (rc == 0 && inside[i])
             rc = look_at(world, of->setting, &of->inside, &of->recovery, NULL, err);
     }
+    kst_shield_begin();
     world_free(world);
+    kst_shield_end();
     if (rc == 0)
         cases_make(&self->cases, self->references);
     return rc;
@@ -363,11 +370,20 @@ static void report(struct matrix *self, int64_t took_ms)
     self->reported = true;
 }
 
+static void on_signal(void *arg, int signal)
+{
+    kst_fiber_cancel(arg);
+}
+
 static int try_all(void *arg, struct kst_err **err)
 {
     struct matrix *self = arg;
     int64_t start_ms = kst_now_ms();
-    int rc = look(self, err);
+    int rc = kst_loop_on_signal(self->loop, SIGINT, on_signal, kst_fiber_self(), err);
+    if (rc == 0)
+        rc = kst_loop_on_signal(self->loop, SIGTERM, on_signal, kst_fiber_self(), err);
+    if (rc == 0)
+        rc = look(self, err);
     if (rc < 0)
         return rc;
     if (choose(self) == 0)
