@@ -105,14 +105,7 @@ static int64_t keep(struct kst_api *api, const struct kst_object *set)
 
 static int64_t reconcile(const struct kst_control *control)
 {
-    int64_t next = KST_NEVER;
-    struct kst_control_list list = kst_control_list(control->api, SETS, NULL);
-    for (size_t i = 0; i < list.count; i++) {
-        int64_t at = keep(control->api, list.objects[i]);
-        next = at < next ? at : next;
-    }
-    kst_control_list_release(&list);
-    return next;
+    return kst_control_each(control, SETS, true, keep);
 }
 
 const struct kst_controller kst_control_replicasets = {

@@ -159,6 +159,21 @@ void kst_control_list_release(struct kst_control_list *self)
     *self = (struct kst_control_list){0};
 }
 
+int64_t kst_control_each(const struct kst_control *control, const char *bucket, bool ending,
+                         int64_t (*keep)(struct kst_api *api, const struct kst_object *object))
+{
+    int64_t next = KST_NEVER;
+    struct kst_control_list list = kst_control_list(control->api, bucket, NULL);
+    for (size_t i = 0; i < list.count; i++) {
+        if (!ending && kst_api_is_deleting(list.objects[i]->json))
+            continue;
+        int64_t at = keep(control->api, list.objects[i]);
+        next = at < next ? at : next;
+    }
+    kst_control_list_release(&list);
+    return next;
+}
+
 struct kst_json *kst_control_owner(const char *api_version, const char *kind,
                                    const struct kst_object *owner)
 {

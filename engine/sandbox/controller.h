@@ -8,6 +8,7 @@
 #ifndef KST_SANDBOX_CONTROLLER_H
 #define KST_SANDBOX_CONTROLLER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,6 +61,11 @@ struct kst_control_list {
 };
 struct kst_control_list kst_control_list(struct kst_api *api, const char *bucket, const char *ns);
 void kst_control_list_release(struct kst_control_list *self);
+/* A reconcile() for controllers that keep each object of a bucket by itself: calls `keep` for all
+ * of them, and returns the soonest time at which one is to be kept again. `ending`: those that are
+ * being deleted, too. */
+int64_t kst_control_each(const struct kst_control *control, const char *bucket, bool ending,
+                         int64_t (*keep)(struct kst_api *api, const struct kst_object *object));
 /* The reference to an owner that controls what it owns; the caller owns it. */
 struct kst_json *kst_control_owner(const char *api_version, const char *kind,
                                    const struct kst_object *owner);

@@ -44,6 +44,11 @@ static const struct key {
             {"namespace", TEXT}, {"name", TEXT},     {"agent", TEXT},
             {"fault", EITHER},   {"times", COUNT},   {"after", COUNT}};
 
+const char *kst_faults_name(enum kst_server_fault fault)
+{
+    return (size_t)fault < KST_ARRAY_LEN(names) ? names[fault] : NULL;
+}
+
 int kst_faults_parse(const char *name, enum kst_server_fault *fault, struct kst_err **err)
 {
     for (size_t i = 1; i < KST_ARRAY_LEN(names); i++)

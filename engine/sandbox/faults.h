@@ -25,6 +25,8 @@ int kst_faults_new(const struct kst_json *rules, struct kst_faults **out, struct
 void kst_faults_free(struct kst_faults *self);
 /* For kst_server_options.fault, with the faults as its arg. */
 enum kst_server_fault kst_faults_next(void *self, const struct kst_server_look *look);
+/* Its name, as it stands in the file; NULL where there is no such fault. */
+const char *kst_faults_name(enum kst_server_fault fault);
 /* By its name; KST_E_USAGE. */
 int kst_faults_parse(const char *name, enum kst_server_fault *fault, struct kst_err **err);
 

@@ -6,20 +6,9 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "crash/crash.h"
+#include "sandbox/faults.h"
 
 enum { TIMES = 40 };
-
-static const char *const fault_names[] = {
-    [KST_FAULT_RESET_BEFORE] = "reset-before",
-    [KST_FAULT_RESET_AFTER] = "reset-after",
-    [KST_FAULT_500] = "500",
-    [KST_FAULT_503] = "503",
-    [KST_FAULT_429] = "429",
-    [KST_FAULT_409] = "409",
-    [KST_FAULT_410] = "410",
-    [KST_FAULT_HANG] = "hang",
-    [KST_FAULT_TRUNCATE] = "truncate",
-};
 
 /* The places inside of the hooks, at which a command stands still while its engine is killed. */
 static const char *const stages[] = {
@@ -46,7 +35,7 @@ const char *deed_name(const struct blow *blow)
     case DEED_OUTAGE:
         return "outage";
     case DEED_FAULT:
-        return fault_names[blow->fault];
+        return kst_faults_name(blow->fault);
     default:
         return "nothing";
     }
@@ -141,7 +130,7 @@ static void add_point(struct cases *self, enum setting setting, const char *text
 {
     struct blow at = point(text);
     add_kills(self, setting, &at, NULL);
-    for (size_t i = KST_FAULT_RESET_BEFORE; i < KST_ARRAY_LEN(fault_names); i++) {
+    for (int i = KST_FAULT_RESET_BEFORE; kst_faults_name((enum kst_server_fault)i); i++) {
         at.deed = DEED_FAULT;
         at.fault = (enum kst_server_fault)i;
         if (fits(&at, at.fault))
