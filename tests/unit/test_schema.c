@@ -219,8 +219,8 @@ static void test_odd_input(void **state)
         "5",
         "{'properties':[{'a':1}],'items':[{}],'additionalProperties':[1],'required':{'a':1}}",
         "{'properties':{'a':5,'b':[],'c':null},'enum':{},'anyOf':{},'oneOf':[],'allOf':[1,null]}",
-        "{'not':5,'maximum':'x','multipleOf':0,'minLength':-1,'pattern':'(','type':['a'],"
-        "'default':5,'x-kubernetes-list-type':5,'x-kubernetes-list-map-keys':{'a':1}}",
+        ("{'not':5,'maximum':'x','multipleOf':0,'minLength':-1,'pattern':'(','type':['a'],"
+         "'default':5,'x-kubernetes-list-type':5,'x-kubernetes-list-map-keys':{'a':1}}"),
         "{'multipleOf':-1,'maximum':1e999,'minimum':-1e999,'pattern':'(a+)+$','format':''}",
     };
     kst_auto_buf deep = KST_BUF_INIT(CASES_BYTES);
