@@ -64,6 +64,8 @@ embedded_objects := $(B)/generated/embedded.o
 
 # tests/unit/test_*.c are programs; the other files there are helpers that all of them may use.
 unit_tests := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/test_*.c)))
+# Those that take longest are begun first.
+unit_long := $(patsubst %,$(B)/tests/unit/test_%,source world lua_host)
 unit_helpers := $(patsubst %.c,$(B)/%.o, \
 	$(filter-out $(wildcard tests/unit/test_*.c),$(sort $(wildcard tests/unit/*.c))))
 fuzz_names := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -182,7 +184,7 @@ test-cluster: ## the end-to-end scenarios, on a one-node Kubernetes or on $KUBEC
 
 .PHONY: unit
 unit: $(unit_tests) ## the unit tests, built with the knobs given
-	@tests/unit/run $(unit_tests)
+	@tests/unit/run $(unit_long) $(filter-out $(unit_long),$(unit_tests))
 
 .PHONY: replay
 replay: $(fuzz_names:%=$(B)/tests/fuzz/replay_%) ## the fuzz targets over their corpus
@@ -194,15 +196,18 @@ test-unit:
 test-replay:
 	+@$(MAKE) replay SANITIZE=address,undefined
 
-.PHONY: test-crash test-crash-sample
+.PHONY: test-crash test-crash-sample crash-sample
 test-crash: $(program) $(crash) $(crash_database) ## kill the engine at every request of a backup; ONLY='...'
 	@mkdir -p build/crash
 	@$(crash) --logs build/crash --only '$(ONLY)' $(program) $(crash_database)
-test-crash-sample: $(program) $(crash) $(crash_database)
+# With the objects that `make warnings` has made.
+test-crash-sample:
+	+@$(MAKE) crash-sample DEVELOPER=1
+crash-sample: $(program) $(crash) $(crash_database)
 	@mkdir -p build/crash
 	@$(crash) --logs build/crash --sample $(CRASH_SAMPLE) $(program) $(crash_database)
 ONLY :=
-CRASH_SAMPLE := 40
+CRASH_SAMPLE := 36
 
 .PHONY: fuzz fuzz-run
 fuzz: ## fuzz every parser for FUZZ_SECONDS each (clang)
