@@ -93,6 +93,9 @@ extern const char *const crash_databases[DATABASES];
 /* world.c: a new cluster whose databases write, in the directory `dir` (made). Yields. */
 int world_new(struct kst_loop *loop, const char *program, const char *database, const char *dir,
               struct world **out, struct kst_err **err);
+/* Forgets the changes of earlier cases, which nobody watches any more: a driver that grows makes
+ * each of the node's forks slower. */
+void world_forget(struct world *self);
 void world_free(struct world *self);
 /* Removes what the case before has left, so that only the application is there, and sets the
  * storage up. Yields. */

@@ -227,6 +227,7 @@ static int work(void *arg, struct kst_err **err)
         if (rc < 0)
             break;
         run_case(self->world, now);
+        world_forget(self->world);
         rc = kst_fiber_check(err);
         if (rc < 0)
             break;

@@ -164,6 +164,11 @@ int world_new(struct kst_loop *loop, const char *program, const char *database, 
     return 0;
 }
 
+void world_forget(struct world *self)
+{
+    kst_store_compact(kst_api_store(kst_sandbox_api(self->sandbox)));
+}
+
 void world_free(struct world *self)
 {
     if (!self)
