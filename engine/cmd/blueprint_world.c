@@ -324,12 +324,17 @@ static int make_run(struct kst_world *self, const struct kst_json *run, struct k
     return rc;
 }
 
+static int begin_backup(struct kst_world *self, struct kst_err **err)
+{
+    return self->sandbox ? copy_blueprint(self, err)
+                         : kst_err_set(err, KST_E_USAGE, "the cluster does not run");
+}
+
 static int native_run(void *ctx, const struct kst_json *args, struct kst_json **result,
                       struct kst_err **err)
 {
     struct kst_world *self = ctx;
-    int rc = self->sandbox ? copy_blueprint(self, err)
-                           : kst_err_set(err, KST_E_USAGE, "the cluster does not run");
+    int rc = begin_backup(self, err);
     if (rc < 0)
         return rc;
     kst_auto_json struct kst_json *run = run_object(self, args);
@@ -344,8 +349,7 @@ static int native_recover(void *ctx, const struct kst_json *args, struct kst_jso
                           struct kst_err **err)
 {
     struct kst_world *self = ctx;
-    int rc = self->sandbox ? copy_blueprint(self, err)
-                           : kst_err_set(err, KST_E_USAGE, "the cluster does not run");
+    int rc = begin_backup(self, err);
     if (rc < 0)
         return rc;
     kst_auto_json struct kst_json *run = run_object(self, args), *status = NULL, *made = NULL;

@@ -205,8 +205,7 @@ static void fire_timers(struct kst_loop *self)
 /* Descriptors. */
 static uint32_t epoll_events(int events)
 {
-    return (events & POLLIN ? EPOLLIN : 0u) | (events & POLLOUT ? EPOLLOUT : 0u) |
-           (events & POLLRDHUP ? EPOLLRDHUP : 0u);
+    return (events & POLLIN ? EPOLLIN : 0u) | (events & POLLOUT ? EPOLLOUT : 0u);
 }
 
 static void grow_fds(struct kst_loop *self, int fd)
@@ -260,8 +259,7 @@ static void dispatch(struct kst_loop *self, const struct epoll_event *event)
         return; /* stopped by a callback of this very turn */
     int events = (event->events & EPOLLIN ? POLLIN : 0) | (event->events & EPOLLOUT ? POLLOUT : 0) |
                  (event->events & EPOLLERR ? POLLERR : 0) |
-                 (event->events & EPOLLHUP ? POLLHUP : 0) |
-                 (event->events & EPOLLRDHUP ? POLLRDHUP : 0);
+                 (event->events & EPOLLHUP ? POLLHUP : 0);
     watched->call(watched->arg, fd, events);
 }
 

@@ -92,29 +92,33 @@ static void record(struct kst_api *api, const struct kst_object *about, const ch
     kst_control_create(api, EVENTS, ns, manager_of(component), event);
 }
 
+static void tell(struct kst_api *api, const struct kst_object *about, const char *field,
+                 const char *component, const char *type, const char *reason, const char *format,
+                 va_list args)
+{
+    kst_auto_buf message = KST_BUF_INIT(TEXT_BYTES);
+    kst_buf_addv(&message, format, args);
+    kst_buf_truncate(&message, MESSAGE_BYTES);
+    record(api, about, field, component, type, reason, message.data);
+}
+
 void kst_control_event(struct kst_api *api, const struct kst_object *about, const char *component,
                        const char *type, const char *reason, const char *format, ...)
 {
-    kst_auto_buf message = KST_BUF_INIT(TEXT_BYTES);
     va_list args;
     va_start(args, format);
-    kst_buf_addv(&message, format, args);
+    tell(api, about, NULL, component, type, reason, format, args);
     va_end(args);
-    kst_buf_truncate(&message, MESSAGE_BYTES);
-    record(api, about, NULL, component, type, reason, message.data);
 }
 
 void kst_control_event_of(struct kst_api *api, const struct kst_object *about, const char *field,
                           const char *component, const char *type, const char *reason,
                           const char *format, ...)
 {
-    kst_auto_buf message = KST_BUF_INIT(TEXT_BYTES);
     va_list args;
     va_start(args, format);
-    kst_buf_addv(&message, format, args);
+    tell(api, about, field, component, type, reason, format, args);
     va_end(args);
-    kst_buf_truncate(&message, MESSAGE_BYTES);
-    record(api, about, field, component, type, reason, message.data);
 }
 
 int64_t kst_control_failed_until(struct kst_api *api, const struct kst_object *about,
