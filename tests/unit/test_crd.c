@@ -15,37 +15,10 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "causes.h"
 #include "sandbox/crd_internal.h"
 
 enum { CASES_BYTES = 4 * 1024 * 1024 };
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Causes in one text, sorted: of {"reason","field","message"}, or of lists of the three. */
-static char *sorted(const struct kst_json *causes)
-{
-    static const char *const keys[] = {"reason", "field", "message"};
-    size_t count = kst_json_len(causes), made = 0;
-    char **texts = kst_calloc(count + 1, sizeof(*texts));
-    for (const struct kst_json *c = kst_json_first(causes); c; c = kst_json_next(c)) {
-        const char *part[3];
-        for (size_t i = 0; i < 3; i++)
-            part[i] = kst_json_str(kst_json_type(c) == KST_JSON_ARRAY ? kst_json_at(c, i)
-                                                                      : kst_json_get(c, keys[i]));
-        texts[made++] = kst_asprintf("%s %s: %s\n", part[0], part[1], part[2]);
-    }
-    qsort(texts, made, sizeof(*texts), by_text);
-    kst_auto_buf all = KST_BUF_INIT(CASES_BYTES);
-    for (size_t i = 0; i < made; i++) {
-        kst_buf_adds(&all, texts[i]);
-        free(texts[i]);
-    }
-    free(texts);
-    return kst_buf_take(&all);
-}
 
 /* The status with which a new definition begins. */
 static struct kst_json *fresh(const struct kst_json *crd)
@@ -64,7 +37,8 @@ static void check(const struct kst_json *row)
     kst_auto_json struct kst_json *causes = kst_json_array();
     kst_crd_default(crd);
     kst_crd_validate(crd, NULL, causes);
-    kst_auto_free char *found = sorted(causes), *wanted = sorted(kst_json_get(row, "causes"));
+    kst_auto_free char *found = causes_sorted(causes),
+                       *wanted = causes_sorted(kst_json_get(row, "causes"));
     if (strcmp(found, wanted) != 0)
         fail_msg("%s was told\n%sinstead of\n%s", about, found, wanted);
     const struct kst_json *spec = kst_json_get(row, "spec");
@@ -265,7 +239,7 @@ static void test_updates(void **state)
         kst_auto_json struct kst_json *crd = kst_json_dup(old);
         kst_json_set_str(kst_json_mut(crd, "spec"), rows[i].key, rows[i].value);
         kst_crd_validate(crd, old, causes);
-        kst_auto_free char *found = sorted(causes);
+        kst_auto_free char *found = causes_sorted(causes);
         assert_string_equal(found, rows[i].wanted);
     }
     kst_auto_json struct kst_json *old = valid(), *causes = kst_json_array();
@@ -276,7 +250,7 @@ static void test_updates(void **state)
     kst_crd_default(crd);
     same(kst_json_path(crd, "status.storedVersions"), "['v1','v2']");
     kst_crd_validate(crd, old, causes);
-    kst_auto_free char *found = sorted(causes);
+    kst_auto_free char *found = causes_sorted(causes);
     assert_string_equal(found, "FieldValueInvalid status.storedVersions[0]: Invalid value: \"v1\": "
                                "must appear in spec.versions\n");
 }

@@ -15,37 +15,10 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "causes.h"
 #include "sandbox/schema_internal.h"
 
 enum { CASES_BYTES = 4 * 1024 * 1024 };
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Causes in one text, sorted: of {"reason","field","message"}, or of lists of the three. */
-static char *sorted(const struct kst_json *causes)
-{
-    static const char *const keys[] = {"reason", "field", "message"};
-    size_t count = kst_json_len(causes), made = 0;
-    char **texts = kst_calloc(count + 1, sizeof(*texts));
-    for (const struct kst_json *c = kst_json_first(causes); c; c = kst_json_next(c)) {
-        const char *part[3];
-        for (size_t i = 0; i < 3; i++)
-            part[i] = kst_json_str(kst_json_type(c) == KST_JSON_ARRAY ? kst_json_at(c, i)
-                                                                      : kst_json_get(c, keys[i]));
-        texts[made++] = kst_asprintf("%s %s: %s\n", part[0], part[1], part[2]);
-    }
-    qsort(texts, made, sizeof(*texts), by_text);
-    kst_auto_buf all = KST_BUF_INIT(CASES_BYTES);
-    for (size_t i = 0; i < made; i++) {
-        kst_buf_adds(&all, texts[i]);
-        free(texts[i]);
-    }
-    free(texts);
-    return kst_buf_take(&all);
-}
 
 static void check(const char *about, const struct kst_json *schema, const struct kst_json *row)
 {
@@ -56,7 +29,8 @@ static void check(const char *about, const struct kst_json *schema, const struct
     kst_schema_default(schema, object);
     kst_schema_validate(schema, object, causes);
     kst_schema_validate_lists(schema, object, causes);
-    kst_auto_free char *found = sorted(causes), *wanted = sorted(kst_json_get(row, "causes"));
+    kst_auto_free char *found = causes_sorted(causes),
+                       *wanted = causes_sorted(kst_json_get(row, "causes"));
     if (strcmp(found, wanted) != 0)
         fail_msg("%s: %s was told\n%sinstead of\n%s", about, given, found, wanted);
     const struct kst_json *stored = kst_json_get(row, "stored");
