@@ -31,7 +31,8 @@ comma := ,
 variant := $(CC)$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(DEVELOPER),-dev)
 B := build/$(variant)
 
-packages := lua5.4 libcurl yaml-0.1 libcjson libgit2 libpcre2-8 openssl gnutls zlib libmicrohttpd
+packages := lua5.4 libcurl yaml-0.1 libcjson libgit2 libpcre2-8 openssl gnutls zlib libzstd \
+	libmicrohttpd
 depends_cflags := $(shell pkg-config --cflags $(packages) 2>/dev/null)
 depends_libs := $(shell pkg-config --libs $(packages) 2>/dev/null) -lwslay -lm -lpthread
 
@@ -47,12 +48,13 @@ cflags += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -U_FORTIFY_SOURCE -O1
 ldflags += -fsanitize=$(SANITIZE)
 endif
 
-sources := $(sort $(wildcard engine/*/*.c))
+# A layer is a folder; one that has grown has rooms, which are folders in it.
+sources := $(sort $(wildcard engine/*/*.c engine/*/*/*.c))
 main_object := $(B)/engine/cmd/main.o
 library_objects := $(filter-out $(main_object),$(sources:%.c=$(B)/%.o))
 library := $(B)/libkassette.a
 program := $(B)/kassette
-headers := $(sort $(wildcard engine/*/*.h tests/*/*.h tests/*/*/*.h))
+headers := $(sort $(wildcard engine/*/*.h engine/*/*/*.h tests/*/*.h tests/*/*/*.h))
 
 # Compiled into the binary: the standard library with its types and the skeleton of a blueprint, the
 # blueprints, and what the sandbox begins with (engine/lua/embedded.h).

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "app/backup.h"
+#include "app/backup/backup.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"

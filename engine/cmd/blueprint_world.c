@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/backup.h"
+#include "app/backup/backup.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"

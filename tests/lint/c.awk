@@ -2,7 +2,8 @@
 # Rules of C files, line by line. Prints "file:line: rule: what is wrong".
 #   layer        a layer includes itself and lower ones only; kube and git, app and sandbox are
 #                on one level and do not know each other
-#   include      our headers are written "layer/module.h", seen from engine/
+#   include      our headers are written "layer/module.h" or "layer/room/module.h", seen from
+#                engine/
 #   third-party  each library's header is included by the module that wraps it, and by no other
 #   function     at most 100 lines from { to }
 #   banned       what engine/base/banned.h names is not called
@@ -33,6 +34,7 @@ BEGIN {
   header[++n] = "^openssl/"
   owner[n] = "^engine/(loop/http|base/hash|kube/cert)[a-z_]*\\.c$"
   header[++n] = "^gnutls/";              owner[n] = "^engine/sandbox/httpd_tls\\.c$"
+  header[++n] = "^zstd(_errors)?\\.h$";  owner[n] = "^engine/base/zstd\\.c$"
   header[++n] = "^zlib\\.h$";            owner[n] = "^engine/sandbox/spdy[a-z_]*\\.c$"
   libraries = n
 }
@@ -72,8 +74,8 @@ function check_include(    path, ours, layer, i) {
   if (in_engine && ours) {
     layer = path
     sub(/\/.*/, "", layer)
-    if (!(layer in level) || path !~ /^[a-z]+\/[a-z0-9_]+\.h$/)
-      report(FNR, "include", "\"" path "\" is not \"layer/module.h\"")
+    if (!(layer in level) || path !~ /^[a-z]+\/([a-z]+\/)?[a-z0-9_]+\.h$/)
+      report(FNR, "include", "\"" path "\" is not \"layer/module.h\" or \"layer/room/module.h\"")
     else if (level[layer] > level[own_layer])
       report(FNR, "layer", own_layer " includes " path ", of the higher layer " layer)
     else if (level[layer] == level[own_layer] && layer != own_layer)

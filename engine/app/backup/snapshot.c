@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "app/snapshot.h"
+#include "app/backup/snapshot.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include "app/diagnose.h"
-#include "app/volume_group.h"
+#include "app/backup/diagnose.h"
+#include "app/backup/volume_group.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"

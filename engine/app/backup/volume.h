@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Volumes: which driver has them, and which VolumeSnapshotClass cuts them. */
-#ifndef KST_APP_VOLUME_H
-#define KST_APP_VOLUME_H
+#ifndef KST_APP_BACKUP_VOLUME_H
+#define KST_APP_BACKUP_VOLUME_H
 
 #include "run/run.h"
 

@@ -4,8 +4,8 @@
  * connection, and one watch, opened before the freeze, sees each being cut.
  * https://kubernetes.io/docs/concepts/storage/volume-snapshots/
  */
-#ifndef KST_APP_SNAPSHOT_H
-#define KST_APP_SNAPSHOT_H
+#ifndef KST_APP_BACKUP_SNAPSHOT_H
+#define KST_APP_BACKUP_SNAPSHOT_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "app/volume_group.h"
+#include "app/backup/volume_group.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  * the Leases of the controllers and their Pods, and says it in one sentence.
  * https://github.com/kubernetes-csi/external-snapshotter
  */
-#ifndef KST_APP_DIAGNOSE_H
-#define KST_APP_DIAGNOSE_H
+#ifndef KST_APP_BACKUP_DIAGNOSE_H
+#define KST_APP_BACKUP_DIAGNOSE_H
 
 struct kst_err;
 struct kst_kube;

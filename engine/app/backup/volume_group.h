@@ -9,8 +9,8 @@
  * The VolumeSnapshots of its members are made by the snapshot-controller, with names of its own;
  * they are found by their owner and claim.
  */
-#ifndef KST_APP_VOLUME_GROUP_H
-#define KST_APP_VOLUME_GROUP_H
+#ifndef KST_APP_BACKUP_VOLUME_GROUP_H
+#define KST_APP_BACKUP_VOLUME_GROUP_H
 
 #include <stddef.h>
 #include <stdint.h>

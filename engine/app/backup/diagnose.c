@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "app/diagnose.h"
+#include "app/backup/diagnose.h"
 
 #include <ctype.h>
 #include <stdarg.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "app/backup.h"
+#include "app/backup/backup.h"
 
 #include <string.h>
 
 #include "app/application.h"
 #include "app/bind.h"
-#include "app/diagnose.h"
-#include "app/snapshot.h"
-#include "app/volume.h"
+#include "app/backup/diagnose.h"
+#include "app/backup/snapshot.h"
+#include "app/backup/volume.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "app/volume.h"
+#include "app/backup/volume.h"
 
 #include <string.h>
 
-#include "app/volume_group.h"
+#include "app/backup/volume_group.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"

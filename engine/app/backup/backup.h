@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The actions: a backup, and whatever actions a blueprint has of its own. */
-#ifndef KST_APP_BACKUP_H
-#define KST_APP_BACKUP_H
+#ifndef KST_APP_BACKUP_BACKUP_H
+#define KST_APP_BACKUP_BACKUP_H
 
 #include "run/run.h"
 
