@@ -152,10 +152,10 @@ static void test_fields_of_blueprints(void **state)
 /* ---- options ---- */
 
 /* Where the engine reads what a function of `run` is given. */
-static const char *const readers[] = {"engine/run/native_args.c", "engine/run/native_exec.c",
-                                      "engine/run/native_flow.c", "engine/run/native_kube.c",
-                                      "engine/run/native_task.c", "engine/run/session.c",
-                                      "engine/app/backup.c",      "lua/kassette/run.lua",
+static const char *const readers[] = {"engine/run/native_args.c",   "engine/run/native_exec.c",
+                                      "engine/run/native_flow.c",   "engine/run/native_kube.c",
+                                      "engine/run/native_task.c",   "engine/run/session.c",
+                                      "engine/app/backup/backup.c", "lua/kassette/run.lua",
                                       "lua/kassette/session.lua"};
 
 static const char *const options[] = {"ExecOptions",  "ExecAllOptions", "SessionOptions",
