@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "app/application.h"
-#include "app/bind.h"
 #include "app/backup/diagnose.h"
 #include "app/backup/snapshot.h"
 #include "app/backup/volume.h"
+#include "app/bind.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
