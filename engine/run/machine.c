@@ -35,7 +35,8 @@ enum {
     MAX_NAME = 63,               /* of a label's value */
     MAX_LEFTOVERS = 10,          /* attempts that are looked at again at the end */
     ASK_OWNER_MS = 5000,         /* in a thaw, whether the run is still ours */
-    FINISH_MS = 20 * 1000,       /* for the last words, within a Pod's 30 s of grace */
+    FINISH_MS = 20 * 1000,       /* for cleaning up, within a Pod's 30 s of grace */
+    LAST_WORDS_MS = 5 * 1000,    /* for the journal after it */
 };
 
 /* The runs of this process, for kst_run_cancel(). */
@@ -364,27 +365,72 @@ static void record_failure(struct kst_run *run, const struct kst_err *error, boo
     kst_journal_condition(run->journal, "Succeeded", false, reason, why);
 }
 
+/* What the run did is taken back. How it ends is journaled before: a successor of an engine that
+ * dies here must not go on with what is half undone. */
+static int undo(struct kst_run *run, enum kst_phase outcome, struct kst_err **err)
+{
+    if (!run->action || !run->action->undo)
+        return 0;
+    kst_json_set_str(kst_journal_status(run->journal), "outcome", kst_phase_name(outcome));
+    int rc = kst_journal_write(run->journal, err);
+    if (rc < 0)
+        return rc;
+    int64_t outer = kst_deadline_set(KST_NEVER);
+    if (run->action->undo_timeout_ms)
+        kst_deadline_replace(kst_deadline_in_ms(run->action->undo_timeout_ms));
+    rc = run->action->undo(run, err);
+    kst_deadline_restore(outer);
+    return rc < 0 ? kst_err_wrap(err, rc, "undo what it did") : 0;
+}
+
+/* Cleans up after a run that failed, and gives it its final phase. Where that is not possible now,
+ * the error says so, and the run stays open for a successor. */
+static int give_up(struct kst_run *run, int rc, struct kst_err **err)
+{
+    struct kst_json *status = kst_journal_status(run->journal);
+    const char *before = kst_json_path_str(status, "outcome");
+    enum kst_phase outcome = before                  ? kst_phase_parse(before)
+                             : rc == KST_E_CANCELLED ? KST_PHASE_CANCELLED
+                                                     : KST_PHASE_FAILED;
+    remove_leftovers(run, run->attempt);
+    if (!before)
+        record_failure(run, *err, outcome == KST_PHASE_CANCELLED);
+    kst_auto_err struct kst_err *error = NULL;
+    int undone = undo(run, outcome, &error);
+    if (undone < 0) {
+        kst_event_emit(run->outer, kst_journal_object(run->journal), KST_EVENT_WARNING, "NotUndone",
+                       kst_err_message(error));
+        kst_err_clear(err);
+        kst_err_wrap(&error, undone, "Run/%s/%s has failed and is not ended yet", run->home,
+                     run->name);
+        kst_err_hint(&error, "let it be undone again with: kassette run %s", run->name);
+        return kst_err_move(err, &error);
+    }
+    kst_json_remove(status, "outcome");
+    kst_run_set_phase(run, outcome);
+    return rc;
+}
+
 /* The end: phase, condition, Event, and the journal's last write. */
 static int finish(struct kst_run *run, int rc, struct kst_err **err)
 {
+    struct kst_json *status = kst_journal_status(run->journal);
     kst_shield_begin();
     int64_t outer = kst_deadline_replace(kst_deadline_in_ms(FINISH_MS));
-    bool cancelled = rc == KST_E_CANCELLED;
     if (rc < 0) {
-        kst_auto_err struct kst_err *error = kst_err_dup(*err);
-        remove_leftovers(run, run->attempt);
-        kst_run_set_phase(run, cancelled ? KST_PHASE_CANCELLED : KST_PHASE_FAILED);
-        record_failure(run, error, cancelled);
+        rc = give_up(run, rc, err);
     } else {
         remove_leftovers(run, run->attempt - 1);
         kst_journal_condition(run->journal, "Succeeded", true, "Succeeded", "the run is complete");
     }
-    struct kst_json *status = kst_journal_status(run->journal);
-    kst_journal_stamp(status, "endedAt", false);
-    const char *message = kst_json_path_str(status, "message");
-    kst_event_emit(run->outer, kst_journal_object(run->journal),
-                   rc < 0 ? KST_EVENT_WARNING : KST_EVENT_NORMAL, kst_phase_name(run->phase),
-                   message ? message : "the run is complete");
+    kst_deadline_replace(kst_deadline_in_ms(LAST_WORDS_MS));
+    if (kst_phase_is_final(run->phase)) {
+        kst_journal_stamp(status, "endedAt", false);
+        const char *message = kst_json_path_str(status, "message");
+        kst_event_emit(run->outer, kst_journal_object(run->journal),
+                       rc < 0 ? KST_EVENT_WARNING : KST_EVENT_NORMAL, kst_phase_name(run->phase),
+                       message ? message : "the run is complete");
+    }
     kst_auto_err struct kst_err *error = NULL;
     int written = kst_journal_write(run->journal, &error);
     if (written < 0)
@@ -408,6 +454,9 @@ static int resume(struct kst_run *run, struct kst_err **err)
         rc = kst_bundle_open(run, &run->bundle, err);
     if (rc == 0)
         rc = kst_freeze_recover(run, err);
+    const char *outcome = kst_json_path_str(status, "outcome");
+    if (rc == 0 && outcome) /* a predecessor was about to end it */
+        return report_end(run, kst_phase_parse(outcome), err);
     if (rc == 0 && kst_json_path_true(kst_journal_spec(run->journal), "cancel")) {
         cancel(run, "spec.cancel was set");
         rc = kst_fiber_check(err);
