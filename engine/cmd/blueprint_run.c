@@ -20,11 +20,11 @@
 #include "loop/fiber.h"
 #include "lua/blueprint.h"
 #include "lua/lint.h"
-#include "sandbox/api.h"
-#include "sandbox/image.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/store.h"
 #include "sandbox/load.h"
+#include "sandbox/node/image.h"
 #include "sandbox/sandbox.h"
-#include "sandbox/store.h"
 
 enum { FILE_BYTES = 1024 * 1024, READY_MS = 60 * 1000, LOG_LINES = 5 };
 

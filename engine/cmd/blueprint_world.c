@@ -18,12 +18,12 @@
 #include "loop/fiber.h"
 #include "run/run.h"
 #include "run/session.h"
-#include "sandbox/api.h"
-#include "sandbox/faults.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/store.h"
 #include "sandbox/load.h"
+#include "sandbox/node/script.h"
 #include "sandbox/sandbox.h"
-#include "sandbox/script.h"
-#include "sandbox/store.h"
+#include "sandbox/server/faults.h"
 
 enum { SETTLE_MS = 10000, DRAIN_MS = 2000 };
 

@@ -10,8 +10,8 @@
  *       -> {ok, code, message, reason, hint, status: of the Run, notes}
  *   sandbox_get {kind, name, namespace} -> the object, or nil
  *
- * What the cluster asks (sandbox/script.h) goes to the `call` of the suite (lua/suite.h), with what
- * has happened since it was asked last: `notes`, of {type: "phase", "cut", "hook", "log",
+ * What the cluster asks (sandbox/node/script.h) goes to the `call` of the suite (lua/suite.h), with
+ * what has happened since it was asked last: `notes`, of {type: "phase", "cut", "hook", "log",
  * "request", …}.
  */
 #ifndef KST_CMD_BLUEPRINT_WORLD_H

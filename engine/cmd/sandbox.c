@@ -16,10 +16,10 @@
 #include "loop/child.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
-#include "sandbox/api.h"
-#include "sandbox/faults.h"
+#include "sandbox/api/api.h"
 #include "sandbox/load.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/server/faults.h"
 
 struct wishes {
     struct kst_list load;

@@ -9,9 +9,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "sandbox/api.h"
-#include "sandbox/registry.h"
-#include "sandbox/status.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/registry.h"
+#include "sandbox/api/status.h"
 
 #define RBAC "rbac.authorization.k8s.io/v1"
 

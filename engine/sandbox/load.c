@@ -13,11 +13,11 @@
 #include "base/mem.h"
 #include "base/yaml.h"
 #include "lua/embedded.h"
-#include "sandbox/api.h"
-#include "sandbox/api_internal.h"
-#include "sandbox/registry.h"
-#include "sandbox/status.h"
-#include "sandbox/store.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/internal.h"
+#include "sandbox/api/registry.h"
+#include "sandbox/api/status.h"
+#include "sandbox/api/store.h"
 
 enum { FILE_BYTES = 64 * 1024 * 1024 };
 

@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "sandbox/storage.h"
+#include "sandbox/storage/storage.h"
 
 #define PREFIX "kassette-sandbox."
 

@@ -13,15 +13,15 @@
 #include "kube/client.h"
 #include "kube/config.h"
 #include "loop/loop.h"
-#include "sandbox/api.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/store.h"
 #include "sandbox/bootstrap.h"
-#include "sandbox/controller.h"
-#include "sandbox/csi.h"
-#include "sandbox/image.h"
+#include "sandbox/control/controller.h"
 #include "sandbox/load.h"
-#include "sandbox/node.h"
+#include "sandbox/node/image.h"
+#include "sandbox/node/node.h"
 #include "sandbox/place.h"
-#include "sandbox/store.h"
+#include "sandbox/storage/csi.h"
 
 struct kst_sandbox {
     struct kst_api *api;

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "sandbox/server.h"
+#include "sandbox/server/server.h"
 
 struct kst_api;
 struct kst_controllers;

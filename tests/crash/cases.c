@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "crash/crash.h"
-#include "sandbox/faults.h"
+#include "sandbox/server/faults.h"
 
 enum { TIMES = 40 };
 

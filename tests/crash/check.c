@@ -11,11 +11,11 @@
 #include "crash/crash.h"
 #include "loop/fiber.h"
 #include "run/phase.h"
-#include "sandbox/api.h"
-#include "sandbox/api_internal.h"
-#include "sandbox/controller.h"
-#include "sandbox/storage.h"
-#include "sandbox/store.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/internal.h"
+#include "sandbox/api/store.h"
+#include "sandbox/control/controller.h"
+#include "sandbox/storage/storage.h"
 
 enum { SETTLE_MS = 5000, LOOK_MS = 5, FILE_BYTES = 64 * 1024, MAX_EVENTS = 24, MAX_SPANS = 64 };
 

@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
-#include "sandbox/server.h"
+#include "sandbox/server/server.h"
 
 struct kst_api;
 struct kst_err;

@@ -25,9 +25,9 @@
 #include "loop/fiber.h"
 #include "loop/loop.h"
 #include "run/phase.h"
-#include "sandbox/api.h"
-#include "sandbox/api_internal.h"
-#include "sandbox/storage.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/internal.h"
+#include "sandbox/storage/storage.h"
 
 enum {
     WORLDS = 3,

@@ -12,12 +12,12 @@
 #include "base/mem.h"
 #include "crash/crash.h"
 #include "loop/fiber.h"
-#include "sandbox/api.h"
-#include "sandbox/controller.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/store.h"
+#include "sandbox/control/controller.h"
 #include "sandbox/load.h"
 #include "sandbox/sandbox.h"
-#include "sandbox/storage.h"
-#include "sandbox/store.h"
+#include "sandbox/storage/storage.h"
 
 const char *const crash_databases[DATABASES] = {"locked", "held"};
 

@@ -11,8 +11,8 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "sandbox/builtin.h"
-#include "sandbox/decode.h"
+#include "sandbox/builtin/builtin.h"
+#include "sandbox/types/decode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

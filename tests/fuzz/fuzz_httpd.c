@@ -22,7 +22,7 @@
 #include "base/mem.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
-#include "sandbox/httpd.h"
+#include "sandbox/server/httpd.h"
 
 enum {
     INPUT_BYTES = 256 * 1024,

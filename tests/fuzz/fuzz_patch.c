@@ -11,9 +11,9 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "sandbox/managed.h"
-#include "sandbox/patch.h"
-#include "sandbox/strategic.h"
+#include "sandbox/merge/managed.h"
+#include "sandbox/merge/patch.h"
+#include "sandbox/merge/strategic.h"
 
 enum { TEXT_BYTES = 64 * 1024 * 1024 };
 

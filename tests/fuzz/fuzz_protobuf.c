@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
-#include "sandbox/protobuf.h"
+#include "sandbox/types/protobuf.h"
 
 enum { TEXT_BYTES = 64 * 1024 * 1024 };
 

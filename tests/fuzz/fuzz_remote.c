@@ -16,7 +16,7 @@
 #include "base/json.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
-#include "sandbox/remote.h"
+#include "sandbox/server/remote.h"
 
 enum { MOST_BYTES = 64 * 1024, IN_BYTES = 1000 };
 

@@ -7,7 +7,7 @@
  *
  *   the body
  * Each is answered once, JSON is JSON, and a stream is a line for each event. HTTP itself is this
- * file's own: its functions take the place of sandbox/httpd.c.
+ * file's own: its functions take the place of sandbox/server/httpd.c.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,10 +21,10 @@
 #include "base/mem.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
-#include "sandbox/api.h"
+#include "sandbox/api/api.h"
 #include "sandbox/bootstrap.h"
-#include "sandbox/httpd.h"
-#include "sandbox/server.h"
+#include "sandbox/server/httpd.h"
+#include "sandbox/server/server.h"
 
 enum {
     REQUESTS = 16,
@@ -58,7 +58,7 @@ static struct kst_httpd the_server;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* ---- what sandbox/httpd.h promises ---- */
+/* ---- what sandbox/server/httpd.h promises ---- */
 
 int kst_httpd_new(struct kst_loop *loop, const struct kst_httpd_options *options,
                   struct kst_httpd **out, struct kst_err **err)

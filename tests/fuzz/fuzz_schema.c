@@ -9,9 +9,9 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "sandbox/crd.h"
-#include "sandbox/crd_internal.h"
-#include "sandbox/schema.h"
+#include "sandbox/custom/crd.h"
+#include "sandbox/custom/crd_internal.h"
+#include "sandbox/custom/schema.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "sandbox/spdy.h"
+#include "sandbox/server/spdy.h"
 
 enum { REPORT_BYTES = 64 * 1024 * 1024, MOST_BYTES = 64 * 1024 };
 

@@ -28,14 +28,14 @@ BEGIN {
   header[++n] = "^pcre2";                 owner[n] = "^engine/base/regex\\.c$"
   header[++n] = "^curl/";                 owner[n] = "^engine/loop/http[a-z_]*\\.[ch]$"
   header[++n] = "^wslay/" # one end of it each
-  owner[n] = "^engine/(kube/(websocket|exec[a-z_]*)|sandbox/remote_websocket)\\.c$"
+  owner[n] = "^engine/(kube/(websocket|exec[a-z_]*)|sandbox/server/remote_websocket)\\.c$"
   header[++n] = "^git2(/|\\.h$)";         owner[n] = "^engine/git/"
   header[++n] = "^(lua|lualib|lauxlib|luaconf)\\.h"; owner[n] = "^engine/lua/"
   header[++n] = "^openssl/"
   owner[n] = "^engine/(loop/http|base/hash|kube/cert)[a-z_]*\\.c$"
-  header[++n] = "^gnutls/";              owner[n] = "^engine/sandbox/httpd_tls\\.c$"
+  header[++n] = "^gnutls/";              owner[n] = "^engine/sandbox/server/httpd_tls\\.c$"
   header[++n] = "^zstd(_errors)?\\.h$";  owner[n] = "^engine/base/zstd\\.c$"
-  header[++n] = "^zlib\\.h$";            owner[n] = "^engine/sandbox/spdy[a-z_]*\\.c$"
+  header[++n] = "^zlib\\.h$";            owner[n] = "^engine/sandbox/server/spdy[a-z_]*\\.c$"
   libraries = n
 }
 

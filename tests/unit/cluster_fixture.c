@@ -16,12 +16,12 @@
 #include "base/yaml.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
-#include "sandbox/api.h"
-#include "sandbox/controller.h"
-#include "sandbox/registry.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/registry.h"
+#include "sandbox/api/status.h"
+#include "sandbox/api/store.h"
+#include "sandbox/control/controller.h"
 #include "sandbox/sandbox.h"
-#include "sandbox/status.h"
-#include "sandbox/store.h"
 
 enum { PATIENCE_MS = 30000, TURN_MS = 5 };
 

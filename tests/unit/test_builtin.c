@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Defaults against what a real API server (1.20.2) made of the same objects
  * (tests/unit/builtin_defaults.json). */
-#include "sandbox/builtin.h"
+#include "sandbox/builtin/builtin.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -13,9 +13,9 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "sandbox/builtin.h"
-#include "sandbox/builtin_check.h"
-#include "sandbox/decode.h"
+#include "sandbox/builtin/builtin.h"
+#include "sandbox/builtin/check.h"
+#include "sandbox/types/decode.h"
 
 enum { CASES_BYTES = 4 * 1024 * 1024 };
 

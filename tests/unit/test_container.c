@@ -30,7 +30,7 @@
 #include "base/mem.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
-#include "sandbox/container.h"
+#include "sandbox/node/container.h"
 
 /* All of this runs three times: as whoever started it, as an ordinary user, and where the machine
  * refuses namespaces. */

@@ -13,8 +13,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cluster_fixture.h"
-#include "sandbox/api.h"
-#include "sandbox/registry.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/registry.h"
 
 #define CRONJOBS "batch/cronjobs"
 #define JOBS     "batch/jobs"

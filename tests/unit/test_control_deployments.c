@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "cluster_fixture.h"
 #include "loop/fiber.h"
-#include "sandbox/controller.h"
+#include "sandbox/control/controller.h"
 
 #define DEPLOYMENTS "apps/deployments"
 #define SETS        "apps/replicasets"

@@ -12,9 +12,9 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cluster_fixture.h"
-#include "sandbox/api.h"
-#include "sandbox/evict.h"
-#include "sandbox/status.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/evict.h"
+#include "sandbox/api/status.h"
 
 #define BUDGETS "policy/poddisruptionbudgets"
 #define PODS    "/pods"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a real API server (1.20.2) made of definitions, or refused them for:
  * tests/unit/crd_cases.json. The order of causes in the server is that of its maps. */
-#include "sandbox/crd.h"
+#include "sandbox/custom/crd.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "causes.h"
-#include "sandbox/crd_internal.h"
+#include "sandbox/custom/crd_internal.h"
 
 enum { CASES_BYTES = 4 * 1024 * 1024 };
 

@@ -21,10 +21,10 @@
 #include "cluster_fixture.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
-#include "sandbox/api.h"
-#include "sandbox/api_internal.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/internal.h"
+#include "sandbox/api/store.h"
 #include "sandbox/sandbox.h"
-#include "sandbox/store.h"
 
 #define CLAIMS    "/persistentvolumeclaims"
 #define SNAPSHOTS "snapshot.storage.k8s.io/volumesnapshots"

@@ -12,8 +12,8 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "sandbox/decode.h"
-#include "sandbox/decode_internal.h"
+#include "sandbox/types/decode.h"
+#include "sandbox/types/decode_internal.h"
 
 static const struct kst_go_struct *type_of(const char *kind)
 {

@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "sandbox/faults.h"
+#include "sandbox/server/faults.h"
 
 static struct kst_faults *rules_of(const char *text, struct kst_err **err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sandbox/fieldset.h"
+#include "sandbox/merge/fieldset.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

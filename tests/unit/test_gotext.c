@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a real API server (1.20.2) writes for these values in messages and tables. */
-#include "sandbox/gotext.h"
+#include "sandbox/types/gotext.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

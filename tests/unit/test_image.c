@@ -21,8 +21,8 @@
 #include "base/mem.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
-#include "sandbox/container.h"
-#include "sandbox/image.h"
+#include "sandbox/node/container.h"
+#include "sandbox/node/image.h"
 
 static char folder[] = "/tmp/test_image.XXXXXX";
 static struct kst_images *images;

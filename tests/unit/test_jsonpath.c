@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sandbox/jsonpath.h"
+#include "sandbox/table/jsonpath.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -31,12 +31,12 @@
 #include "loop/fiber.h"
 #include "loop/http.h"
 #include "loop/loop.h"
-#include "sandbox/api.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/store.h"
 #include "sandbox/bootstrap.h"
-#include "sandbox/httpd.h"
-#include "sandbox/remote.h"
-#include "sandbox/server.h"
-#include "sandbox/store.h"
+#include "sandbox/server/httpd.h"
+#include "sandbox/server/remote.h"
+#include "sandbox/server/server.h"
 
 enum {
     AT_ONCE = 8,

@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "sandbox/labels.h"
+#include "sandbox/server/labels.h"
 
 static void test_what_is_selected(void **state)
 {

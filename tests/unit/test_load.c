@@ -13,8 +13,8 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "sandbox/api.h"
-#include "sandbox/store.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/store.h"
 
 static size_t load(struct kst_api *api, const char *template)
 {

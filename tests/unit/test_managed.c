@@ -3,7 +3,7 @@
  * What the managers own after each write is what kube-apiserver 1.20.2 answered to the same
  * writes, in the same order. In the tables ' stands for " and ` for \".
  */
-#include "sandbox/managed.h"
+#include "sandbox/merge/managed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "sandbox/patch.h"
+#include "sandbox/merge/patch.h"
 
 enum verb { POST, PATCH, APPLY, FORCE };
 

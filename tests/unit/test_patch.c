@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the patches give is what kube-apiserver 1.20.2 answered to them. */
-#include "sandbox/patch.h"
+#include "sandbox/merge/patch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

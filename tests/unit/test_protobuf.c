@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "sandbox/protobuf.h"
+#include "sandbox/types/protobuf.h"
 
 enum { BODY_BYTES = 64 * 1024 };
 

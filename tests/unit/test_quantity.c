@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a real API server (1.20.2) made of these, as a claim's request or a container's limit. */
-#include "sandbox/quantity.h"
+#include "sandbox/types/quantity.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

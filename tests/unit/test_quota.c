@@ -12,7 +12,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cluster_fixture.h"
-#include "sandbox/status.h"
+#include "sandbox/api/status.h"
 
 #define QUOTAS "/resourcequotas"
 #define PODS   "/pods"

@@ -30,7 +30,7 @@
 #include "loop/fiber.h"
 #include "loop/http.h"
 #include "loop/loop.h"
-#include "sandbox/remote.h"
+#include "sandbox/server/remote.h"
 
 enum { MUCH = 16 * 1024 * 1024, CAP = 20 * 1024 * 1024, HEAD_BYTES = 64 * 1024, SOON_MS = 5000 };
 

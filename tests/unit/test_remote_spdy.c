@@ -22,8 +22,8 @@
 #include "fake_ws.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
-#include "sandbox/remote.h"
-#include "sandbox/spdy.h"
+#include "sandbox/server/remote.h"
+#include "sandbox/server/spdy.h"
 
 enum { MUCH = 16 * 1024 * 1024, CAP = 20 * 1024 * 1024, LOG_BYTES = 64 * 1024, MOST = 5 };
 enum { ERRORS_ID = 1, STDIN_ID = 3, STDOUT_ID = 5, STDERR_ID = 7, RESIZE_ID = 9 };

@@ -19,10 +19,10 @@
 #include "loop/fiber.h"
 #include "loop/http.h"
 #include "loop/loop.h"
-#include "sandbox/api.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/store.h"
 #include "sandbox/bootstrap.h"
-#include "sandbox/server.h"
-#include "sandbox/store.h"
+#include "sandbox/server/server.h"
 
 enum { ANSWER_BYTES = 16 * 1024 * 1024, WAIT_MS = 30000 };
 

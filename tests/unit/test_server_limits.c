@@ -23,11 +23,11 @@
 #include "loop/fiber.h"
 #include "loop/http.h"
 #include "loop/loop.h"
-#include "sandbox/api.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/store.h"
 #include "sandbox/bootstrap.h"
-#include "sandbox/httpd.h"
-#include "sandbox/server.h"
-#include "sandbox/store.h"
+#include "sandbox/server/httpd.h"
+#include "sandbox/server/server.h"
 
 enum { MIB = 1024 * 1024, ANSWER_BYTES = 128 * MIB, WAIT_MS = 30000 };
 

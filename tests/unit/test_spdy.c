@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "sandbox/spdy.h"
+#include "sandbox/server/spdy.h"
 
 enum { CAP = 32 * 1024 * 1024 };
 

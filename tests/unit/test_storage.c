@@ -3,7 +3,7 @@
  * Volumes and cuts, in $TMPDIR and, where $KASSETTE_VOLUMES names one (`. /tmp/kassette-cluster-0/
  * env`), on a btrfs too.
  */
-#include "sandbox/storage.h"
+#include "sandbox/storage/storage.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

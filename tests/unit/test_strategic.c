@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the patches give is what kube-apiserver 1.20.2 answered to them. */
-#include "sandbox/strategic.h"
+#include "sandbox/merge/strategic.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "sandbox/fields.h"
+#include "sandbox/types/fields.h"
 
 static const char pod_text[] =
     "{'metadata':{'name':'d','labels':{'l':'1','m':'2'},'finalizers':['a.b/x',"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables against what a real API server (1.20.2) answered: tests/unit/table_cases.json holds, for
  * each case, the object as it stood there, the columns (name, type, format, priority) and cells. */
-#include "sandbox/table.h"
+#include "sandbox/table/table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -18,8 +18,8 @@
 #include "loop/fiber.h"
 #include "loop/http.h"
 #include "loop/loop.h"
-#include "sandbox/csi.h"
-#include "sandbox/storage.h"
+#include "sandbox/storage/csi.h"
+#include "sandbox/storage/storage.h"
 
 struct wishes {
     struct kst_loop *loop;
