@@ -10,9 +10,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/json_patch.h"
 #include "base/mem.h"
 #include "sandbox/merge/managed.h"
-#include "sandbox/merge/patch.h"
 #include "sandbox/merge/strategic.h"
 
 enum { TEXT_BYTES = 64 * 1024 * 1024 };
@@ -35,10 +35,10 @@ static void check_result(int rc, const struct kst_json *out, const struct kst_er
 static void patches(const struct kst_json *object, const struct kst_json *patch)
 {
     static const char *const kinds[] = {"Pod", "Service", "ConfigMap", "Node", "None"};
-    kst_auto_json struct kst_json *json = NULL, *merged = kst_patch_merge(object, patch);
+    kst_auto_json struct kst_json *json = NULL, *merged = kst_json_patch_merge(object, patch);
     kst_auto_err struct kst_err *err = NULL;
     check_result(0, merged, NULL);
-    int rc = kst_patch_json(object, patch, &json, &err);
+    int rc = kst_json_patch_apply(object, patch, &json, &err);
     check_result(rc, json, err);
     for (size_t i = 0; i < KST_ARRAY_LEN(kinds); i++) {
         kst_auto_json struct kst_json *out = NULL;
@@ -62,7 +62,7 @@ static void owners(struct kst_managed_write write, const struct kst_json *object
         abort();
 
     write.manager = "two";
-    kst_auto_json struct kst_json *applied = kst_patch_merge(NULL, patch);
+    kst_auto_json struct kst_json *applied = kst_json_patch_merge(NULL, patch);
     if (kst_json_type(applied) != KST_JSON_OBJECT)
         return;
     kst_json_set_str(applied, "apiVersion", "v1");

@@ -17,8 +17,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/json_patch.h"
 #include "base/mem.h"
-#include "sandbox/merge/patch.h"
 
 enum verb { POST, PATCH, APPLY, FORCE };
 
@@ -88,7 +88,7 @@ static int take_step(const struct kst_managed_write *write, const struct step *s
         kst_managed_update(write, NULL, *out);
         return 0;
     case PATCH:
-        *out = kst_patch_merge(live, body);
+        *out = kst_json_patch_merge(live, body);
         kst_managed_update(write, live, *out);
         return 0;
     default:
@@ -766,7 +766,7 @@ static void test_times_and_order(void **state)
     kst_auto_json struct kst_json *live = NULL;
     for (size_t i = 0; i < KST_ARRAY_LEN(writes); i++) {
         kst_auto_json struct kst_json *patch = kst_json_make(writes[i].data);
-        struct kst_json *object = kst_patch_merge(live, patch);
+        struct kst_json *object = kst_json_patch_merge(live, patch);
         write.manager = writes[i].manager;
         write.now = writes[i].now;
         kst_managed_update(&write, live, object);
@@ -790,7 +790,7 @@ static void test_cap(void **state)
         kst_auto_free char *name = kst_asprintf("w%02d", i);
         kst_auto_free char *now = kst_asprintf("2026-01-01T00:00:%02dZ", i);
         kst_auto_json struct kst_json *patch = kst_json_make("{'data':{%s:'1'}}", name);
-        struct kst_json *object = kst_patch_merge(live, patch);
+        struct kst_json *object = kst_json_patch_merge(live, patch);
         write.manager = name;
         write.now = now;
         kst_managed_update(&write, live, object);

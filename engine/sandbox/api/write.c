@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/json_patch.h"
 #include "base/mem.h"
 #include "sandbox/api/api.h"
 #include "sandbox/api/cause.h"
@@ -19,7 +20,6 @@
 #include "sandbox/custom/crd.h"
 #include "sandbox/custom/custom.h"
 #include "sandbox/merge/managed.h"
-#include "sandbox/merge/patch.h"
 #include "sandbox/merge/strategic.h"
 #include "sandbox/types/convert.h"
 #include "sandbox/types/decode.h"
@@ -649,13 +649,13 @@ static struct kst_json *patched(const struct kst_api_call *call, enum kst_api_pa
     kst_auto_err struct kst_err *err = NULL;
     int rc = 0;
     if (type == KST_API_PATCH_JSON)
-        rc = kst_patch_json(live, patch, out, &err);
+        rc = kst_json_patch_apply(live, patch, out, &err);
     else if (type == KST_API_PATCH_MERGE && kst_json_type(patch) == KST_JSON_ARRAY)
         *out = kst_json_dup(patch); /* which is no object, as will be found */
     else if (type == KST_API_PATCH_MERGE && kst_json_type(patch) != KST_JSON_OBJECT)
         return kst_status_internal("Invalid JSON Patch");
     else if (type == KST_API_PATCH_MERGE)
-        *out = kst_patch_merge(live, patch);
+        *out = kst_json_patch_merge(live, patch);
     else
         rc = kst_patch_strategic(call->resource->group, call->resource->kind, live, patch, out,
                                  &err);

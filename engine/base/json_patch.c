@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sandbox/merge/patch.h"
+#include "base/json_patch.h"
 
 #include <limits.h>
 #include <string.h>
@@ -225,12 +225,12 @@ static int apply_copy(struct operation *op, struct kst_json *root, struct kst_er
     if (!look_up(from.in, from.key, &value))
         return rejected(op, "no such place in the list", err);
     if (value) {
-        kst_auto_buf text = KST_BUF_INIT(KST_PATCH_COPY_BYTES);
+        kst_auto_buf text = KST_BUF_INIT(KST_JSON_PATCH_COPY_BYTES);
         if (kst_json_print(value, KST_JSON_COMPACT, &text) == 0)
             op->copied_bytes += text.len;
         else
-            op->copied_bytes = KST_PATCH_COPY_BYTES + 1;
-        if (op->copied_bytes > KST_PATCH_COPY_BYTES)
+            op->copied_bytes = KST_JSON_PATCH_COPY_BYTES + 1;
+        if (op->copied_bytes > KST_JSON_PATCH_COPY_BYTES)
             return rejected(op, "the operations copy more than 3 MiB", err);
     }
     kst_auto_json struct kst_json *copy = copy_or_null(value);
@@ -295,15 +295,15 @@ static int check_types(const struct kst_json *patch, struct kst_err **err)
         if (kst_json_type(row) != KST_JSON_OBJECT && kst_json_type(row) != KST_JSON_NULL)
             return wrong_type(row, "Operation", err);
     }
-    if (kst_json_len(patch) > KST_PATCH_OPERATIONS)
+    if (kst_json_len(patch) > KST_JSON_PATCH_OPERATIONS)
         return kst_err_set(err, KST_E_LIMIT,
                            "The allowed maximum operations in a JSON patch is %d, got %zu",
-                           KST_PATCH_OPERATIONS, kst_json_len(patch));
+                           KST_JSON_PATCH_OPERATIONS, kst_json_len(patch));
     return 0;
 }
 
-int kst_patch_json(const struct kst_json *object, const struct kst_json *patch,
-                   struct kst_json **out, struct kst_err **err)
+int kst_json_patch_apply(const struct kst_json *object, const struct kst_json *patch,
+                         struct kst_json **out, struct kst_err **err)
 {
     int rc = check_types(patch, err);
     if (rc < 0)
@@ -359,7 +359,7 @@ static void merge_into(struct kst_json *object, const struct kst_json *patch)
     }
 }
 
-struct kst_json *kst_patch_merge(const struct kst_json *object, const struct kst_json *patch)
+struct kst_json *kst_json_patch_merge(const struct kst_json *object, const struct kst_json *patch)
 {
     if (kst_json_type(patch) != KST_JSON_OBJECT)
         return kst_json_dup(patch);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the patches give is what kube-apiserver 1.20.2 answered to them. */
-#include "sandbox/merge/patch.h"
+#include "base/json_patch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ static int patch_with(const char *patch_text, struct kst_json **out, struct kst_
 {
     kst_auto_json struct kst_json *object = kst_json_make(object_text);
     kst_auto_json struct kst_json *patch = kst_json_make(patch_text);
-    int rc = kst_patch_json(object, patch, out, err);
+    int rc = kst_json_patch_apply(object, patch, out, err);
     same(object, object_text, "the patched object itself");
     return rc;
 }
@@ -232,7 +232,7 @@ static int apply_often(const char *operation, size_t times, struct kst_err **err
     kst_auto_json struct kst_json *patch = kst_json_array(), *out = NULL;
     for (size_t i = 0; i < times; i++)
         kst_json_push(patch, kst_json_make(operation));
-    return kst_patch_json(object, patch, &out, err);
+    return kst_json_patch_apply(object, patch, &out, err);
 }
 
 static void test_json_limits(void **state)
@@ -256,7 +256,7 @@ static void test_json_limits(void **state)
         kst_json_push(patch, kst_json_make("{'op':'add','path':%s,'value':{}}", path.data));
     }
     kst_auto_json struct kst_json *out = NULL;
-    assert_int_equal(kst_patch_json(object, patch, &out, NULL), KST_E_INVALID);
+    assert_int_equal(kst_json_patch_apply(object, patch, &out, NULL), KST_E_INVALID);
 }
 
 static void test_merge(void **state)
@@ -285,12 +285,12 @@ static void test_merge(void **state)
     kst_auto_json struct kst_json *object = kst_json_make(before);
     for (size_t i = 0; i < KST_ARRAY_LEN(rows); i++) {
         kst_auto_json struct kst_json *patch = kst_json_make(rows[i].patch);
-        kst_auto_json struct kst_json *out = kst_patch_merge(object, patch);
+        kst_auto_json struct kst_json *out = kst_json_patch_merge(object, patch);
         same(out, rows[i].wanted, rows[i].patch);
         same(object, before, "the patched object itself");
     }
     kst_auto_json struct kst_json *patch = kst_json_make("{'a':{'b':null,'c':1}}");
-    kst_auto_json struct kst_json *made = kst_patch_merge(NULL, patch);
+    kst_auto_json struct kst_json *made = kst_json_patch_merge(NULL, patch);
     same(made, "{'a':{'c':1}}", "a merge into nothing");
 }
 
