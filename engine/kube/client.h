@@ -124,6 +124,12 @@ int kst_kube_patch(struct kst_kube *self, const struct kst_kube_resource *resour
                    const char *name, const char *subresource, enum kst_kube_patch type,
                    const struct kst_json *patch, struct kst_json **out, struct kst_err **err);
 
+/* A merge patch of members that nobody else sets in between, so that it may be repeated: where an
+ * answer was lost, and after a conflict. `subresource` may be NULL or "status"; *out may be NULL.
+ */
+int kst_kube_merge(struct kst_kube *self, const struct kst_kube_resource *resource, const char *ns,
+                   const char *name, const char *subresource, const struct kst_json *patch,
+                   struct kst_json **out, struct kst_err **err);
 /* Sets labels that are ours alone (null takes one away); repeated where an answer was lost, and
  * after a conflict. */
 int kst_kube_label(struct kst_kube *self, const struct kst_kube_resource *resource, const char *ns,

@@ -52,6 +52,8 @@ RESOURCE(snapshot_classes, SNAPSHOT_GROUP, "v1", SNAPSHOT_GROUP "/v1", "VolumeSn
 RESOURCE(snapshot_contents, SNAPSHOT_GROUP, "v1", SNAPSHOT_GROUP "/v1", "VolumeSnapshotContent",
          "volumesnapshotcontents", "volumesnapshotcontent", false, true);
 RESOURCE(runs, "kassette.io", "v1alpha1", "kassette.io/v1alpha1", "Run", "runs", "run", true, true);
+RESOURCE(restorepoints, "kassette.io", "v1alpha1", "kassette.io/v1alpha1", "RestorePoint",
+         "restorepoints", "restorepoint", true, true);
 /* clang-format on */
 
 static void add_part(struct kst_buf *out, const char *text)

@@ -46,7 +46,7 @@ extern const struct kst_kube_resource kst_res_namespaces, kst_res_pods, kst_res_
     kst_res_configmaps, kst_res_events, kst_res_pvcs, kst_res_pvs, kst_res_serviceaccounts,
     kst_res_statefulsets, kst_res_deployments, kst_res_daemonsets, kst_res_replicasets,
     kst_res_jobs, kst_res_storageclasses, kst_res_leases, kst_res_snapshots,
-    kst_res_snapshot_classes, kst_res_snapshot_contents, kst_res_runs;
+    kst_res_snapshot_classes, kst_res_snapshot_contents, kst_res_runs, kst_res_restorepoints;
 
 /* By kind, plural, singular or short name, optionally with ".group" ("deploy", "Deployment",
  * "deployments.apps", "certificates.v1.cert-manager.io"); the preferred version, core before

@@ -318,13 +318,13 @@ int kst_kube_patch(struct kst_kube *self, const struct kst_kube_resource *resour
     return kst_kube_do(self, &request, out, err);
 }
 
-int kst_kube_label(struct kst_kube *self, const struct kst_kube_resource *resource, const char *ns,
-                   const char *name, const struct kst_json *labels, struct kst_err **err)
+int kst_kube_merge(struct kst_kube *self, const struct kst_kube_resource *resource, const char *ns,
+                   const char *name, const char *subresource, const struct kst_json *patch,
+                   struct kst_json **out, struct kst_err **err)
 {
     kst_auto_buf path = KST_BUF_INIT(PATH_BYTES);
     kst_auto_free char *what = kst_kube_what(resource, ns, name);
-    kst_auto_json struct kst_json *patch = kst_json_make("{'metadata':{'labels':%J}}", labels);
-    int rc = make_path(resource, ns, name, NULL, &path, err);
+    int rc = make_path(resource, ns, name, subresource, &path, err);
     if (rc < 0)
         return rc;
     const struct kst_kube_request request = {
@@ -332,12 +332,19 @@ int kst_kube_label(struct kst_kube *self, const struct kst_kube_resource *resour
         .path = path.data,
         .content_type = "application/merge-patch+json",
         .body = patch,
-        .idempotent = true, /* the labels are ours alone: nobody sets them in between */
+        .idempotent = true,
         .what = what,
         .verb = "patch",
     };
     bool lost = false;
-    return exchange_over_conflicts(self, &request, NULL, &lost, err);
+    return exchange_over_conflicts(self, &request, out, &lost, err);
+}
+
+int kst_kube_label(struct kst_kube *self, const struct kst_kube_resource *resource, const char *ns,
+                   const char *name, const struct kst_json *labels, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *patch = kst_json_make("{'metadata':{'labels':%J}}", labels);
+    return kst_kube_merge(self, resource, ns, name, NULL, patch, NULL, err);
 }
 
 /* ---- delete ---- */

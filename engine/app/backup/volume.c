@@ -224,10 +224,13 @@ static int plan_claim(const struct plan *plan, const struct kst_json *claim, str
     if (rc < 0)
         return rc;
     const char *size = kst_json_path_str(claim, "status.capacity.storage");
+    const char *mode = kst_json_path_str(claim, "spec.volumeMode");
     kst_json_push(rows, kst_json_make("{'claim':%s,'volume':%s,'storageClass':%s,'driver':%s,"
-                                      "'snapshotClass':%s,'size':%s,'accessModes':%J}",
+                                      "'snapshotClass':%s,'size':%s,'accessModes':%J,"
+                                      "'volumeMode':%s}",
                                       name, volume_name, storage_class, driver, class, size,
-                                      kst_json_path(claim, "spec.accessModes")));
+                                      kst_json_path(claim, "spec.accessModes"),
+                                      mode ? mode : "Filesystem"));
     return 0;
 }
 

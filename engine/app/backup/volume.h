@@ -6,9 +6,9 @@
 #include "run/run.h"
 
 /* Puts a row for every claim into status.volumes: {claim, volume, storageClass, driver,
- * snapshotClass, size, accessModes}. The class is, in this order: spec.snapshotClass of the Run;
- * the annotation k10.kasten.io/volume-snapshot-class of the StorageClass; of the classes whose
- * driver is the volume's: the one that is marked for backups (label
+ * snapshotClass, size, accessModes, volumeMode}. The class is, in this order: spec.snapshotClass of
+ * the Run; the annotation k10.kasten.io/volume-snapshot-class of the StorageClass; of the classes
+ * whose driver is the volume's: the one that is marked for backups (label
  * velero.io/csi-volumesnapshot-class, or annotation k10.kasten.io/is-snapshot-class, "true"), the
  * default one (annotation snapshot.storage.kubernetes.io/is-default-class exactly "true"), or the
  * only one. Errors name the claim and say what to do: KST_E_INVALID (unbound, no driver),
