@@ -26,7 +26,22 @@ static void test_sha256(void **state)
         kst_hash_sha256(rows[i].text, strlen(rows[i].text), digest);
         assert_int_equal(kst_hash_hex(&hex, digest, sizeof(digest)), 0);
         assert_string_equal(hex.data, rows[i].digest);
+        char digits[KST_SHA256_DIGITS + 1];
+        kst_hash_sha256_hex(rows[i].text, strlen(rows[i].text), digits);
+        assert_string_equal(digits, rows[i].digest);
     }
+}
+
+static void test_sha256_piece_by_piece(void **state)
+{
+    struct kst_sha256 *sum = kst_sha256_new();
+    char digits[KST_SHA256_DIGITS + 1];
+    kst_sha256_add(sum, "a", 1);
+    kst_sha256_add(sum, "", 0);
+    kst_sha256_add(sum, "bc", 2);
+    kst_sha256_hex(sum, digits);
+    kst_sha256_free(sum);
+    assert_string_equal(digits, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 static void test_hmac_sha1(void **state)
@@ -48,6 +63,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_sha256_piece_by_piece),
         cmocka_unit_test(test_hmac_sha1),
         cmocka_unit_test(test_hex_stops_at_the_cap),
     };
