@@ -25,6 +25,7 @@ struct kst_archive_writer;
 struct kst_buf;
 struct kst_err;
 struct kst_json;
+struct kst_kube_resource;
 
 #define KST_ARCHIVE_INDEX      "index.json"
 #define KST_ARCHIVE_OBJECTS    "objects.jsonl.zst"
@@ -55,11 +56,11 @@ struct kst_archive_source {
 struct kst_archive_writer *kst_archive_writer_new(const struct kst_archive_sink *sink,
                                                   const struct kst_json *head);
 void kst_archive_writer_free(struct kst_archive_writer *self);
-/* Adds the next object, as it is. Objects must come in the order of restoring (capture/order.h),
- * which is checked: that asserts. KST_E_LIMIT beyond KST_ARCHIVE_OBJECT_BYTES; the sink's errors.
- * May yield. */
-int kst_archive_add(struct kst_archive_writer *self, const struct kst_json *object,
-                    struct kst_err **err);
+/* Adds the next object, as it is; `resource` is its own. Objects must come in the order of
+ * restoring (capture/order.h), which is checked: that asserts. KST_E_LIMIT beyond
+ * KST_ARCHIVE_OBJECT_BYTES; the sink's errors. May yield. */
+int kst_archive_add(struct kst_archive_writer *self, const struct kst_kube_resource *resource,
+                    const struct kst_json *object, struct kst_err **err);
 /* Counts an object that was left out, for the index (excluded: {reason: count}). */
 void kst_archive_count_left_out(struct kst_archive_writer *self, const char *reason);
 /* Writes what is left: the last frame, the blueprints (an object path -> text; may be NULL), and at
@@ -68,7 +69,7 @@ void kst_archive_count_left_out(struct kst_archive_writer *self, const char *rea
 int kst_archive_finish(struct kst_archive_writer *self, const struct kst_json *blueprints,
                        const struct kst_json *more, struct kst_json **index, struct kst_err **err);
 
-/* Where an object is, for reading it again. */
+/* Where an object is, for reading it again. Only of use with the archive that it came from. */
 struct kst_archive_place {
     uint32_t frame;  /* in index.frames */
     uint32_t offset; /* of the line, in the frame's content */
@@ -77,18 +78,22 @@ struct kst_archive_place {
 
 /* Opens by reading the index; the source is borrowed for the reader's life. KST_E_NOT_FOUND where
  * there is none, KST_E_PARSE where it is damaged, KST_E_INVALID where its format is newer than
- * ours. Yields as the source does. */
+ * ours. Whatever is damaged later on, in whatever way, is KST_E_PARSE too, and names the member and
+ * the frame; the source's own errors pass through. Several fibers may read side by side. Yields as
+ * the source does. */
 int kst_archive_open(const struct kst_archive_source *source, struct kst_archive_reader **out,
                      struct kst_err **err);
 void kst_archive_close(struct kst_archive_reader *self);
 /* Borrowed: {format, engine, application, cluster, capturedAt, objects: {count, bytes,
- * compressedBytes, parts, sha256}, frames: [{offset, bytes, rawBytes, count, sha256}], kinds:
- * [{apiVersion, kind, plural, namespaced, count}], excluded: {…}, missing: […], blueprints: {…}}.
- */
+ * compressedBytes, parts, sha256}, blueprints (where there are any): the same, kinds: [{apiVersion,
+ * kind, plural, singular, shortNames, namespaced, count}], excluded: {reason: count}, missing: […],
+ * frames: [{offset, bytes, rawBytes, count, sha256}], sha256}. Checksums are of the compressed
+ * bytes; the index's own, at its end, is of all its text before it. */
 const struct kst_json *kst_archive_index(const struct kst_archive_reader *self);
 /* Calls `each` for every object in order; the object is borrowed for the call and may be changed by
  * it; `each` may yield; what it returns (negative) ends the reading. Each frame's checksum is
- * compared before its objects are handed out: KST_E_PARSE names the frame. */
+ * compared before its objects are handed out; that there is neither more nor less than the index
+ * says, at the end. */
 int kst_archive_each(struct kst_archive_reader *self,
                      int (*each)(void *arg, const struct kst_archive_place *place,
                                  struct kst_json *object, struct kst_err **err),
@@ -96,7 +101,7 @@ int kst_archive_each(struct kst_archive_reader *self,
 /* One object again; the caller frees it. Cheap where it is in the frame that was read last. */
 int kst_archive_read(struct kst_archive_reader *self, const struct kst_archive_place *place,
                      struct kst_json **object, struct kst_err **err);
-/* The blueprints' files, path -> text; the caller frees it. */
+/* The blueprints' files, path -> text, empty where there are none; the caller frees it. */
 int kst_archive_blueprints(struct kst_archive_reader *self, struct kst_json **files,
                            struct kst_err **err);
 
