@@ -49,6 +49,7 @@ void kst_kube_free(struct kst_kube *self)
         self->root->forks--;
     assert(self->forks == 0);
     kst_kube_discovery_free(self->discovery);
+    free(self->manager);
     free(self);
 }
 
@@ -75,6 +76,12 @@ void kst_kube_set_patience_ms(struct kst_kube *self, int64_t patience_ms)
 void kst_kube_set_agent(struct kst_kube *self, const char *agent)
 {
     self->root->agent = agent;
+}
+
+void kst_kube_set_manager(struct kst_kube *self, const char *manager)
+{
+    free(self->manager);
+    self->manager = kst_strdup(manager);
 }
 
 void kst_kube_set_trace(struct kst_kube *self,

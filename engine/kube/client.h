@@ -49,6 +49,13 @@ void kst_kube_set_trace(struct kst_kube *self,
 /* How it calls itself in its requests' User-Agent, before the version; "kassette" unless set. The
  * text is borrowed for the client's life; forks have it too. */
 void kst_kube_set_agent(struct kst_kube *self, const char *agent);
+/* The field manager of what this client (not its forks) creates, updates and patches; NULL: the
+ * server's default, and "kassette" for server-side apply. Copied. An object that has such a field
+ * manager counts as ours where an answer was lost or an object is adopted (kst_kube_create()).
+ * https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers */
+void kst_kube_set_manager(struct kst_kube *self, const char *manager);
+/* Whether the manager has written a field of the object (metadata.managedFields). */
+bool kst_kube_is_managed_by(const struct kst_json *object, const char *manager);
 /* A guard of this client (not of its forks), called before each request that changes something;
  * what it returns (negative, with *err) is the request's result and nothing is sent. The run's
  * lease fences its writes with it. NULL takes it away. Execs are not guarded, so that
@@ -118,7 +125,7 @@ enum kst_kube_patch {
     KST_PATCH_JSON,  /* RFC 6902 */
     KST_PATCH_MERGE, /* RFC 7386 */
     KST_PATCH_STRATEGIC,
-    KST_PATCH_APPLY, /* server-side apply, field manager "kassette", forced */
+    KST_PATCH_APPLY, /* server-side apply, forced */
 };
 int kst_kube_patch(struct kst_kube *self, const struct kst_kube_resource *resource, const char *ns,
                    const char *name, const char *subresource, enum kst_kube_patch type,

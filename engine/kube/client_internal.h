@@ -19,6 +19,7 @@ struct kst_kube {
     unsigned under_way;
     int64_t patience_ms;
     const char *agent; /* of the root */
+    char *manager;     /* NULL: none of its own */
     void (*trace)(void *arg, const char *method, const char *path, long status, int64_t took_us);
     void *trace_arg;
     int (*guard)(void *arg, struct kst_err **err);

@@ -51,11 +51,31 @@ int kst_kube_get(struct kst_kube *self, const struct kst_kube_resource *resource
     return kst_kube_do(self, &request, out, err);
 }
 
+bool kst_kube_is_managed_by(const struct kst_json *object, const char *manager)
+{
+    const struct kst_json *rows = kst_json_path(object, "metadata.managedFields");
+    for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
+        const char *is = kst_json_path_str(row, "manager");
+        if (is && strcmp(is, manager) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_manager(const struct kst_kube *self, struct kst_buf *path)
+{
+    if (self->manager)
+        kst_kube_add_query(path, "fieldManager", self->manager);
+}
+
 /* ---- create ---- */
 
 /* Whether what is there is what we made, or would have made: the run and the step say so. */
-static bool is_ours(const struct kst_json *there, const struct kst_json *object)
+static bool is_ours(const struct kst_kube *kube, const struct kst_json *there,
+                    const struct kst_json *object)
 {
+    if (kube->manager && kst_kube_is_managed_by(there, kube->manager))
+        return true;
     static const char *const keys[] = {"kassette.io/run", "kassette.io/step"};
     const struct kst_json *a = kst_json_path(there, "metadata.labels");
     const struct kst_json *b = kst_json_path(object, "metadata.labels");
@@ -116,7 +136,7 @@ static int look(struct creation *c, struct kst_json **out, struct kst_err **err)
     int rc = kst_kube_get(c->kube, c->resource, c->ns, c->name, &there, err);
     if (rc < 0)
         return rc;
-    if (is_ours(there, c->object)) {
+    if (is_ours(c->kube, there, c->object)) {
         if (out)
             *out = there;
         else
@@ -208,6 +228,7 @@ int kst_kube_create(struct kst_kube *self, const struct kst_kube_resource *resou
     int rc = make_path(resource, ns, NULL, NULL, &path, err);
     if (rc < 0)
         return rc;
+    add_manager(self, &path);
     struct creation creation = {
         .kube = self,
         .resource = resource,
@@ -248,6 +269,7 @@ int kst_kube_update(struct kst_kube *self, const struct kst_kube_resource *resou
     int rc = make_path(resource, ns, name ? name : "", subresource, &path, err);
     if (rc < 0)
         return rc;
+    add_manager(self, &path);
     struct kst_kube_request request = {
         .method = "PUT",
         .path = path.data,
@@ -304,8 +326,11 @@ int kst_kube_patch(struct kst_kube *self, const struct kst_kube_resource *resour
                       (type == KST_PATCH_JSON
                            ? tests_version(patch)
                            : kst_json_path_str(patch, "metadata.resourceVersion") != NULL);
+    if (type == KST_PATCH_APPLY && !self->manager)
+        kst_kube_add_query(&path, "fieldManager", "kassette");
+    add_manager(self, &path);
     if (type == KST_PATCH_APPLY)
-        kst_buf_adds(&path, "?fieldManager=kassette&force=true");
+        kst_kube_add_query(&path, "force", "true");
     struct kst_kube_request request = {
         .method = "PATCH",
         .path = path.data,
