@@ -23,7 +23,8 @@ struct kst_bundle {
     struct kst_source *source; /* the repository's, or NULL where `stored` or the built-in is it */
     struct kst_source *embedded; /* what is compiled in */
     struct kst_json *files;      /* path -> text, of everything that was read, or was stored */
-    bool stored;                 /* the files are a predecessor's: nothing else is asked */
+    bool fixed;  /* the files are a predecessor's, or a restore point's: nothing else is asked */
+    bool stored; /* they are in the cluster */
 };
 
 static char *store_name(const struct kst_run *run)
@@ -56,7 +57,7 @@ static int read_store(struct kst_bundle *self, struct kst_run *run, struct kst_e
         return kst_err_wrap(err, rc, "ConfigMap/%s/%s", run->home, name);
     kst_json_free(self->files);
     self->files = files;
-    self->stored = true;
+    self->fixed = self->stored = true;
     return 0;
 }
 
@@ -147,9 +148,20 @@ static struct kst_json *stored_list(const struct kst_bundle *self)
     return paths;
 }
 
-int kst_bundle_list(struct kst_bundle *self, struct kst_json **paths, struct kst_err **err)
+void kst_bundle_replace(struct kst_bundle *self, struct kst_json *files)
 {
     if (self->stored) {
+        kst_json_free(files);
+        return;
+    }
+    kst_json_free(self->files);
+    self->files = files;
+    self->fixed = true;
+}
+
+int kst_bundle_list(struct kst_bundle *self, struct kst_json **paths, struct kst_err **err)
+{
+    if (self->fixed) {
         *paths = stored_list(self);
         return 0;
     }
@@ -191,7 +203,7 @@ int kst_bundle_read(void *arg, const char *path, struct kst_buf *text, struct ks
         kst_buf_adds(text, kst_json_str(known));
         return kst_buf_check(text, path, err);
     }
-    if (self->stored)
+    if (self->fixed)
         return kst_err_set(err, KST_E_NOT_FOUND,
                            "%s is not among the files that this run began with", path);
     kst_auto_buf fresh = KST_BUF_INIT(FILE_BYTES);
@@ -223,6 +235,6 @@ int kst_bundle_store(struct kst_bundle *self, struct kst_run *run, struct kst_er
         name, run->home, labels, owner, store_key, text);
     int rc = kst_kube_create(run->kube, &kst_res_configmaps, run->home, object, true, NULL, err);
     if (rc == 0)
-        self->stored = true;
+        self->fixed = self->stored = true;
     return rc < 0 ? kst_err_wrap(err, rc, "keep the blueprints of the run") : 0;
 }

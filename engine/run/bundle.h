@@ -28,6 +28,9 @@ void kst_bundle_free(struct kst_bundle *self);
 int kst_bundle_list(struct kst_bundle *self, struct kst_json **paths, struct kst_err **err);
 /* A kst_lua_read_fn (arg: the bundle). What it gives is remembered. */
 int kst_bundle_read(void *arg, const char *path, struct kst_buf *text, struct kst_err **err);
+/* The files (taken; path -> text) instead of the source's: those that made a restore point. To be
+ * stored. Nothing is changed where a predecessor stored some. */
+void kst_bundle_replace(struct kst_bundle *self, struct kst_json *files);
 /* Stores what was read as ConfigMap "<run>-blueprints", owned by the Run. Idempotent. Yields.
  * KST_E_LIMIT beyond 900 KB. */
 int kst_bundle_store(struct kst_bundle *self, struct kst_run *run, struct kst_err **err);

@@ -307,7 +307,7 @@ static enum kst_phase first_phase(const struct kst_run *run)
     const char *name = kst_json_path_str(kst_journal_object(run->journal), "status.phase");
     enum kst_phase phase = kst_phase_parse(name);
     if (phase == KST_PHASES || phase == KST_PHASE_PENDING)
-        return KST_PHASE_CAPTURE;
+        return run->action->first ? run->action->first : KST_PHASE_CAPTURE;
     /* A crash inside the freeze was recovered from: the next attempt begins. */
     return kst_phase_is_freeze(phase) ? KST_PHASE_PRE_HOOK : phase;
 }

@@ -7,6 +7,9 @@ static const char *const names[KST_PHASES] = {
     [KST_PHASE_PENDING] = "Pending",    [KST_PHASE_CAPTURE] = "Capture",
     [KST_PHASE_PRE_HOOK] = "PreHook",   [KST_PHASE_SNAPSHOT] = "Snapshot",
     [KST_PHASE_POST_HOOK] = "PostHook", [KST_PHASE_EXPORT] = "Export",
+    [KST_PHASE_PLAN] = "Plan",          [KST_PHASE_QUIESCE] = "Quiesce",
+    [KST_PHASE_VOLUMES] = "Volumes",    [KST_PHASE_OBJECTS] = "Objects",
+    [KST_PHASE_READY] = "Ready",        [KST_PHASE_POST_RESTORE] = "PostRestore",
     [KST_PHASE_ACTION] = "Action",      [KST_PHASE_SUCCEEDED] = "Succeeded",
     [KST_PHASE_FAILED] = "Failed",      [KST_PHASE_CANCELLED] = "Cancelled",
 };

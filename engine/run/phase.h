@@ -4,6 +4,7 @@
  * traces them; which phases an action has, and what they do, stands in its table (run.h).
  *
  *   backup: Pending -> Capture -> PreHook -> Snapshot -> PostHook -> Export -> Succeeded
+ *   restore: Pending -> Plan -> Quiesce -> Volumes -> Objects -> Ready -> PostRestore -> Succeeded
  *   action: Pending -> Capture -> Action -> Succeeded
  *   and from anywhere: Failed, Cancelled
  */
@@ -20,6 +21,12 @@ enum kst_phase {
     KST_PHASE_POST_HOOK,
     KST_PHASE_EXPORT,
     KST_PHASE_ACTION,
+    KST_PHASE_PLAN,
+    KST_PHASE_QUIESCE,
+    KST_PHASE_VOLUMES,
+    KST_PHASE_OBJECTS,
+    KST_PHASE_READY,
+    KST_PHASE_POST_RESTORE,
     KST_PHASE_SUCCEEDED,
     KST_PHASE_FAILED,
     KST_PHASE_CANCELLED,

@@ -42,7 +42,8 @@ struct kst_binding {
  * fiber and sets *next; an error goes to the machine, which fails or cancels the run. */
 typedef int kst_phase_fn(struct kst_run *run, enum kst_phase *next, struct kst_err **err);
 struct kst_action {
-    const char *name; /* NULL: any action of a blueprint's own */
+    const char *name;     /* NULL: any action of a blueprint's own */
+    enum kst_phase first; /* KST_PHASE_PENDING: Capture */
     kst_phase_fn *enter[KST_PHASES];
     /* Before the freeze: the intent's names into `attempt` (a row of status.attempts), watches
      * opened. After it: what was made goes into the status, watches are closed. */
@@ -78,7 +79,12 @@ enum kst_note {
     KST_NOTE_CUT,    /* text: the claim; detail: the volume's row */
     KST_NOTE_THAWED, /* detail: {durationMs}; text: why a post-hook failed, or NULL */
     KST_NOTE_READY,  /* as CUT */
-    KST_NOTE_LOG,    /* a blueprint's run:log */
+    /* Of a restore. Text: "Config", …, a rank whose objects are done; detail {created, changed,
+     * unchanged, skipped, failed}. */
+    KST_NOTE_OBJECTS,
+    KST_NOTE_WORKLOAD, /* text: "StatefulSet/db" and what became of it; detail: its row, or NULL */
+    KST_NOTE_VOLUME,   /* text: the claim, and what became of it; detail: its row */
+    KST_NOTE_LOG,      /* a blueprint's run:log */
     KST_NOTE_WARNING,
     /* Commands in Pods, for traces; text: "exec" and "open" {pod, command}, "end" of an exec {pod,
      * code, stdout, durationMs, or error}, "send" and "read" of a session {pod, session, data},

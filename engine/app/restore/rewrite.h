@@ -22,6 +22,9 @@ struct kst_rewrite {
  * ClusterRoleBinding's subjects) become ones of their own, "<name>-<to_ns>", where the namespace
  * changes. Never fails on what it does not know: that is left as it is. */
 void kst_rewrite(const struct kst_rewrite *self, struct kst_json *object);
+/* Why an object cannot come along into another namespace (there is one for the whole cluster, and
+ * the living original uses it), or NULL. A static text. */
+const char *kst_rewrite_skip(const struct kst_rewrite *self, const struct kst_json *object);
 /* The new name of an object of the point; borrowed, or `name` itself. */
 const char *kst_rewrite_name(const struct kst_rewrite *self, const char *kind, const char *name);
 
