@@ -3,55 +3,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "app/backup/backup.h"
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "cmd/cmd.h"
-#include "cmd/job.h"
-#include "cmd/progress.h"
-#include "cmd/trace.h"
-#include "kube/client.h"
-#include "kube/resource.h"
-#include "loop/fiber.h"
-
-enum { MAX_NAME = 63 };
+#include "cmd/launch.h"
+#include "run/run.h"
 
 struct options {
     const char *selector, *source, *ref, *path, *secret, *directory, *class, *max_freeze, *attempts,
-        *ready_timeout, *name, *image, *action;
+        *ready_timeout, *name, *action;
     struct kst_list params, namespaces;
-    bool dry_run, in_cluster, no_wait, trace;
+    bool dry_run;
+    struct kst_launch launch;
 };
-
-/* "shop-backup-20261123-191500-3f2a": sorts by time, and two in one second differ. */
-static char *make_name(const char *application, const char *action)
-{
-    time_t now = (time_t)(kst_wall_ms() / 1000);
-    struct tm parts;
-    gmtime_r(&now, &parts);
-    char stamp[32];
-    strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &parts);
-    int64_t seed = kst_wall_us() ^ kst_now_us() << 20;
-    kst_auto_free char *full = kst_asprintf("%s-%s-%s-%04llx", application, action, stamp,
-                                            kst_hash(&seed, sizeof(seed)) & 0xffff);
-    return kst_name_make(full, MAX_NAME);
-}
-
-/* A duration of an option, checked before anything is created. */
-static int check_duration(const char *option, const char *text, struct kst_err **err)
-{
-    long long ms = 0;
-    if (!text || (kst_parse_duration_ms(text, &ms) && ms > 0))
-        return 0;
-    return kst_err_set(err, KST_E_USAGE,
-                       "option --%s: expected a duration such as 30s or 5m, found '%s'", option,
-                       text);
-}
 
 static void add_source(struct kst_json *spec, const struct options *options)
 {
@@ -71,7 +39,7 @@ static int make_run(const struct kst_cmd *cmd, const struct options *options,
 {
     const char *action = options->action ? options->action : "backup";
     kst_auto_free char *name = options->name ? kst_strdup(options->name)
-                                             : make_name(application, action);
+                                             : kst_launch_name(application, action);
     kst_auto_json struct kst_json *run = kst_json_make(
         "{'apiVersion':'kassette.io/v1alpha1','kind':'Run','metadata':{'name':%s,'namespace':%s,"
         "'labels':{'kassette.io/application':%s}},"
@@ -93,9 +61,9 @@ static int make_run(const struct kst_cmd *cmd, const struct options *options,
                            options->attempts);
     if (options->attempts)
         kst_json_set_int(spec, "attempts", attempts);
-    int rc = check_duration("max-freeze", options->max_freeze, err);
+    int rc = kst_launch_check_duration("max-freeze", options->max_freeze, err);
     if (rc == 0)
-        rc = check_duration("ready-timeout", options->ready_timeout, err);
+        rc = kst_launch_check_duration("ready-timeout", options->ready_timeout, err);
     if (rc == 0)
         rc = kst_cmd_add_params(spec, &options->params, err);
     if (rc == 0)
@@ -138,11 +106,11 @@ static void print_plan(const struct kst_json *run, const struct kst_json *status
     printf("\nNothing was changed.\n");
 }
 
-static int dry_run(struct kst_cmd *cmd, const struct kst_run_options *options,
-                   const struct kst_json *run, struct kst_err **err)
+static int dry_run(struct kst_cmd *cmd, struct kst_kube *kube, const struct kst_json *run,
+                   struct kst_err **err)
 {
     kst_auto_json struct kst_json *status = NULL;
-    int rc = kst_run_plan(options, run, kst_backup_plan, &status, err);
+    int rc = kst_launch_plan(cmd, kube, run, kst_backup_plan, &status, err);
     if (rc < 0)
         return rc;
     if (cmd->output == KST_OUTPUT_JSON || cmd->output == KST_OUTPUT_YAML) {
@@ -152,60 +120,6 @@ static int dry_run(struct kst_cmd *cmd, const struct kst_run_options *options,
     }
     print_plan(run, status);
     return 0;
-}
-
-static int start_job(struct kst_kube *kube, const struct kst_json *run, const char *image,
-                     struct kst_err **err)
-{
-    kst_auto_json struct kst_json *job = kst_job_object(run, kst_job_image(image));
-    int rc = kst_kube_create(kube, &kst_res_jobs, kst_json_path_str(run, "metadata.namespace"), job,
-                             true, NULL, err);
-    return rc < 0 ? kst_err_wrap(err, rc, "start the Job of Run %s",
-                                 kst_json_path_str(run, "metadata.name"))
-                  : 0;
-}
-
-/* -o json and yaml print the Run at its end, however it ended. */
-static int print_end(const struct kst_cmd *cmd, struct kst_kube *kube, const char *name)
-{
-    if (cmd->output != KST_OUTPUT_JSON && cmd->output != KST_OUTPUT_YAML)
-        return 0;
-    kst_auto_json struct kst_json *run = NULL;
-    kst_shield_begin();
-    int rc = kst_kube_get(kube, &kst_res_runs, cmd->home, name, &run, NULL);
-    kst_shield_end();
-    return rc < 0 ? rc : kst_cmd_print(cmd, run, NULL);
-}
-
-static int execute(struct kst_cmd *cmd, struct kst_kube *kube, const struct options *options,
-                   const struct kst_run_options *run_options, const struct kst_json *run,
-                   struct kst_err **err)
-{
-    kst_auto_json struct kst_json *made = NULL;
-    int rc = kst_kube_create(kube, &kst_res_runs, cmd->home, run, false, &made, err);
-    if (rc == KST_E_NOT_FOUND) {
-        kst_err_hint(err,
-                     "is Kassette installed? kubectl apply -k deploy, and namespace %s exists?",
-                     cmd->home);
-        return rc;
-    }
-    if (rc < 0)
-        return rc;
-    const char *name = kst_json_path_str(made, "metadata.name");
-    if (cmd->output == KST_OUTPUT_NAME)
-        printf("run.kassette.io/%s\n", name);
-    else if (cmd->output == KST_OUTPUT_TEXT || cmd->output == KST_OUTPUT_WIDE)
-        printf("Run %s/%s\n", cmd->home, name);
-    fflush(stdout);
-    if (!options->in_cluster) {
-        rc = kst_run_execute(run_options, err);
-    } else {
-        rc = start_job(kube, made, options->image, err);
-        if (rc == 0 && !options->no_wait)
-            rc = kst_job_follow(kube, cmd->home, name, cmd->output != KST_OUTPUT_TEXT, NULL, err);
-    }
-    print_end(cmd, kube, name);
-    return rc;
 }
 
 static int backup(struct kst_cmd *cmd, const struct options *options, struct kst_err **err)
@@ -225,27 +139,8 @@ static int backup(struct kst_cmd *cmd, const struct options *options, struct kst
         rc = kst_cmd_kube(cmd, &kube, err);
     if (rc < 0)
         return rc;
-    kst_auto_free char *cache_dir = kst_cmd_cache_dir();
-    struct kst_trace trace;
-    struct kst_progress progress = {
-        .quiet = cmd->output == KST_OUTPUT_JSON || cmd->output == KST_OUTPUT_YAML ||
-                 cmd->output == KST_OUTPUT_NAME,
-    };
-    const struct kst_run_options run_options = {
-        .kube = kube,
-        .home = cmd->home,
-        .name = kst_json_path_str(run, "metadata.name"),
-        .cache_dir = cache_dir,
-        .actions = kst_actions,
-        .observer = options->trace ? kst_trace_observer(&trace) : kst_progress_observer(&progress),
-    };
-    if (options->trace && !options->dry_run)
-        kst_trace_begin(&trace, kube);
-    if (options->dry_run)
-        return dry_run(cmd, &run_options, run, err);
-    rc = execute(cmd, kube, options, &run_options, run, err);
-    kst_kube_set_trace(kube, NULL, NULL);
-    return rc;
+    return options->dry_run ? dry_run(cmd, kube, run, err)
+                            : kst_launch(cmd, kube, &options->launch, run, err);
 }
 
 int kst_cmd_backup(struct kst_cmd *cmd, struct kst_err **err)
@@ -278,11 +173,11 @@ int kst_cmd_backup(struct kst_cmd *cmd, struct kst_err **err)
          "run an action of the blueprints' own instead"},
         {0, "name", "NAME", KST_OPTION_STRING, &options.name, "the Run's name"},
         {0, "dry-run", NULL, KST_OPTION_FLAG, &options.dry_run, "print the plan, change nothing"},
-        {0, "in-cluster", NULL, KST_OPTION_FLAG, &options.in_cluster, "execute it as a Job"},
-        {0, "trace", NULL, KST_OPTION_FLAG, &options.trace,
+        {0, "in-cluster", NULL, KST_OPTION_FLAG, &options.launch.in_cluster, "execute it as a Job"},
+        {0, "trace", NULL, KST_OPTION_FLAG, &options.launch.trace,
          "tell every request, command and answer (they may hold secrets)"},
-        {0, "no-wait", NULL, KST_OPTION_FLAG, &options.no_wait, "do not wait for the Job"},
-        {0, "image", "IMAGE", KST_OPTION_STRING, &options.image,
+        {0, "no-wait", NULL, KST_OPTION_FLAG, &options.launch.no_wait, "do not wait for the Job"},
+        {0, "image", "IMAGE", KST_OPTION_STRING, &options.launch.image,
          "the Job's image (default: $KASSETTE_IMAGE)"},
         {0, NULL, NULL, KST_OPTION_FLAG, NULL, NULL},
     };

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/backup/backup.h"
+#include "app/actions.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/actions.h"
 #include "app/backup/backup.h"
 #include "base/buf.h"
 #include "base/clock.h"

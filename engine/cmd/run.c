@@ -2,7 +2,7 @@
 /* kassette run: executes Runs that exist, side by side in this process, or resumes them. */
 #include <string.h>
 
-#include "app/backup/backup.h"
+#include "app/actions.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"

@@ -335,5 +335,3 @@ const struct kst_action kst_action_custom = {
             [KST_PHASE_ACTION] = enter_action,
         },
 };
-
-const struct kst_action *const kst_actions[] = {&kst_action_backup, &kst_action_custom, NULL};

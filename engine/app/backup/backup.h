@@ -8,8 +8,6 @@
 extern const struct kst_action kst_action_backup;
 /* Takes any name: calls actions.<name> of every bound blueprint that has it. */
 extern const struct kst_action kst_action_custom;
-/* Both, for kst_run_options.actions. */
-extern const struct kst_action *const kst_actions[];
 
 /* Finds out what a backup would do, into the Run's status (bindings, volumes), without changing
  * anything in the cluster: what the Capture phase does first, and all that --dry-run does. */

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/actions.h"
+
+#include <stddef.h>
+
+#include "app/backup/backup.h"
+
+const struct kst_action *const kst_actions[] = {
+    &kst_action_backup,
+    &kst_action_custom,
+    NULL,
+};
