@@ -49,6 +49,23 @@ static void say_hook(const struct kst_progress *self, const struct kst_run *run,
         failed ? "failed after" : "took", took, failed ? ": " : "", failed ? failed : "");
 }
 
+/* "Config: 12 created, 1 failed". */
+static void say_objects(const struct kst_progress *self, const struct kst_run *run,
+                        const char *rank, const struct kst_json *counts)
+{
+    static const char *const names[] = {"created", "changed", "unchanged", "skipped", "failed"};
+    char text[256] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        long long count = kst_json_path_int(counts, names[i], 0);
+        if (count && len < sizeof(text))
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%lld %s", len ? ", " : "",
+                                    count, names[i]);
+    }
+    say(self, run, kst_json_path_int(counts, "failed", 0) ? "\033[31m" : NULL, "  %s: %s", rank,
+        text);
+}
+
 static void on_note(void *arg, const struct kst_run *run, enum kst_note note, const char *text,
                     const struct kst_json *detail)
 {
@@ -82,6 +99,11 @@ static void on_note(void *arg, const struct kst_run *run, enum kst_note note, co
         say(self, run, NULL, "  volume %s is ready to be restored (VolumeSnapshot %s)", text,
             kst_json_path_str(detail, "snapshot"));
         break;
+    case KST_NOTE_OBJECTS:
+        say_objects(self, run, text, detail);
+        break;
+    case KST_NOTE_WORKLOAD:
+    case KST_NOTE_VOLUME:
     case KST_NOTE_LOG:
         say(self, run, NULL, "  %s", text);
         break;
