@@ -170,6 +170,16 @@ static void on_note(void *arg, const struct kst_run *run, enum kst_note note, co
     case KST_NOTE_READY:
         say(self, "--", "volume %s is ready to be restored", text);
         break;
+    case KST_NOTE_OBJECTS:
+        say(self, "--", "%s: %lld made, %lld changed, %lld failed", text,
+            (long long)kst_json_path_int(detail, "created", 0),
+            (long long)kst_json_path_int(detail, "changed", 0),
+            (long long)kst_json_path_int(detail, "failed", 0));
+        break;
+    case KST_NOTE_WORKLOAD:
+    case KST_NOTE_VOLUME:
+        say(self, "--", "%s", line);
+        break;
     case KST_NOTE_LOG:
         say(self, "..", "%s", line);
         break;
