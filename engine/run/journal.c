@@ -182,10 +182,10 @@ void kst_journal_stamp(struct kst_json *object, const char *key, bool micro)
     kst_json_set_str(object, key, text);
 }
 
-void kst_journal_condition(struct kst_journal *self, const char *type, bool status,
-                           const char *reason, const char *message)
+void kst_condition_set(struct kst_json *status, int64_t generation, const char *type, bool is,
+                       const char *reason, const char *message)
 {
-    struct kst_json *all = kst_json_ensure_array(kst_journal_status(self), "conditions");
+    struct kst_json *all = kst_json_ensure_array(status, "conditions");
     struct kst_json *row = NULL;
     for (size_t i = 0; i < kst_json_len(all); i++) {
         struct kst_json *entry = kst_json_mut_at(all, i);
@@ -199,15 +199,22 @@ void kst_journal_condition(struct kst_journal *self, const char *type, bool stat
         kst_json_push(all, row);
     }
     const char *old = kst_json_path_str(row, "status");
-    const char *text = status ? "True" : "False";
+    const char *text = is ? "True" : "False";
     if (!old || strcmp(old, text) != 0) {
         kst_json_set_str(row, "status", text);
         kst_journal_stamp(row, "lastTransitionTime", false);
     }
     kst_json_set_str(row, "reason", reason);
     kst_json_set_str(row, "message", message ? message : "");
-    kst_json_set_int(row, "observedGeneration",
-                     kst_json_path_int(self->object, "metadata.generation", 0));
+    kst_json_set_int(row, "observedGeneration", generation);
+}
+
+void kst_journal_condition(struct kst_journal *self, const char *type, bool status,
+                           const char *reason, const char *message)
+{
+    kst_condition_set(kst_journal_status(self),
+                      kst_json_path_int(self->object, "metadata.generation", 0), type, status,
+                      reason, message);
 }
 
 const struct kst_json *kst_journal_find_step(const struct kst_journal *self, const char *id)

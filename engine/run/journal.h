@@ -47,6 +47,9 @@ bool kst_journal_is_forbidden(const struct kst_journal *self);
 /* Sets a condition of metav1.Condition's form; lastTransitionTime changes with its status only. */
 void kst_journal_condition(struct kst_journal *self, const char *type, bool status,
                            const char *reason, const char *message);
+/* The same in any status. */
+void kst_condition_set(struct kst_json *status, int64_t generation, const char *type, bool is,
+                       const char *reason, const char *message);
 /* Sets a member of the status to the present time (metav1.Time, or MicroTime with `micro`). */
 void kst_journal_stamp(struct kst_json *object, const char *key, bool micro);
 

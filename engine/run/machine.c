@@ -35,8 +35,9 @@ enum {
     MAX_NAME = 63,               /* of a label's value */
     MAX_LEFTOVERS = 10,          /* attempts that are looked at again at the end */
     ASK_OWNER_MS = 5000,         /* in a thaw, whether the run is still ours */
-    FINISH_MS = 20 * 1000,       /* for cleaning up, within a Pod's 30 s of grace */
-    LAST_WORDS_MS = 5 * 1000,    /* for the journal after it */
+    FINISH_MS = 15 * 1000,       /* for cleaning up, within a Pod's 30 s of grace */
+    UNDO_MS = 10 * 1000,         /* after it, where the action says nothing else */
+    LAST_WORDS_MS = 5 * 1000,    /* for the journal at the end */
 };
 
 /* The runs of this process, for kst_run_cancel(). */
@@ -371,14 +372,12 @@ static int undo(struct kst_run *run, enum kst_phase outcome, struct kst_err **er
 {
     if (!run->action || !run->action->undo)
         return 0;
+    int64_t own_ms = run->action->undo_timeout_ms;
+    int64_t outer = kst_deadline_replace(kst_deadline_in_ms(own_ms ? own_ms : UNDO_MS));
     kst_json_set_str(kst_journal_status(run->journal), "outcome", kst_phase_name(outcome));
     int rc = kst_journal_write(run->journal, err);
-    if (rc < 0)
-        return rc;
-    int64_t outer = kst_deadline_set(KST_NEVER);
-    if (run->action->undo_timeout_ms)
-        kst_deadline_replace(kst_deadline_in_ms(run->action->undo_timeout_ms));
-    rc = run->action->undo(run, err);
+    if (rc == 0)
+        rc = run->action->undo(run, err);
     kst_deadline_restore(outer);
     return rc < 0 ? kst_err_wrap(err, rc, "undo what it did") : 0;
 }

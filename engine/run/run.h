@@ -57,12 +57,12 @@ struct kst_action {
     /* Removes whatever attempt `number` may have left. Yields; idempotent. */
     int (*abandon)(struct kst_run *run, int64_t number, struct kst_err **err);
     /* Once a run is going to end as Failed or Cancelled, and its attempts are cleaned up: takes
-     * back what it did. May be NULL. Called in a shield, within `undo_timeout_ms` (0: 20 s for this
-     * and the cleaning up together, as a Pod has 30 s of grace), with the journal written:
-     * status.outcome says how the run will end, so that a successor calls it again, and nothing
-     * else. It may change the status and write the journal. The run has its final phase when it has
-     * returned 0; until then it is not ended, and `kassette run` goes on with it. Yields;
-     * idempotent. */
+     * back what it did. May be NULL. Called in a shield, within `undo_timeout_ms` (0: 10 s, which
+     * with the cleaning up is within a Pod's 30 s of grace; more is allowed, as a successor goes
+     * on), with the journal written: status.outcome says how the run will end, so that a successor
+     * calls it again, and nothing else. It may change the status and write the journal. The run has
+     * its final phase when it has returned 0; until then it is not ended, and `kassette run` goes
+     * on with it. Yields; idempotent. */
     int (*undo)(struct kst_run *run, struct kst_err **err);
     int64_t undo_timeout_ms;
     /* Natives beside the run's own, ended by a NULL name; and their life's end. */

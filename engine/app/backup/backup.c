@@ -8,6 +8,7 @@
 #include "app/backup/snapshot.h"
 #include "app/backup/volume.h"
 #include "app/bind.h"
+#include "app/point/point.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -19,6 +20,9 @@
 #include "run/freeze.h"
 #include "run/hook.h"
 #include "run/journal.h"
+
+/* For a driver that takes its time with the deletion of retained snapshots. */
+enum { UNDO_TIMEOUT_MS = 60 * 1000 };
 
 static struct kst_json *volumes_of(const struct kst_run *run)
 {
@@ -87,9 +91,12 @@ static int prepare(struct kst_run *run, struct kst_err **err)
 
 static int enter_capture(struct kst_run *run, enum kst_phase *next, struct kst_err **err)
 {
+    kst_auto_json struct kst_json *point = NULL;
     int rc = kst_backup_plan(run, err);
     if (rc == 0)
         rc = kst_bundle_store(run->bundle, run, err);
+    if (rc == 0)
+        rc = kst_point_begin(run, &point, err);
     if (rc == 0)
         rc = prepare(run, err);
     *next = KST_PHASE_PRE_HOOK;
@@ -267,12 +274,16 @@ static int enter_export(struct kst_run *run, enum kst_phase *next, struct kst_er
         rc = kst_hook_continue(run, err);
     if (rc == 0)
         rc = kst_snapshot_await_ready(run, err);
+    if (rc == 0)
+        rc = kst_point_retain(run, err);
     for (size_t i = 0; rc == 0 && i < run->nbindings; i++)
         rc = kst_hook_call(run, &run->bindings[i], "export", NULL, err);
     kst_auto_err struct kst_err *failed = NULL;
     int thawed = kst_freeze_thaw_after_export(run, &failed);
     if (rc == 0 && thawed < 0)
         rc = kst_err_move(err, &failed);
+    if (rc == 0)
+        rc = kst_point_complete(run, err);
     *next = KST_PHASE_SUCCEEDED;
     return rc;
 }
@@ -292,6 +303,8 @@ const struct kst_action kst_action_backup = {
     .cut = cut,
     .explain = explain,
     .abandon = kst_snapshot_remove,
+    .undo = kst_point_abandon,
+    .undo_timeout_ms = UNDO_TIMEOUT_MS,
     .natives = natives,
     .release = disarm,
 };

@@ -22,13 +22,12 @@ static const char api_group[] = "groupsnapshot.storage.k8s.io";
 static const char label[] = "kassette.io/group";
 static const char default_class[] = "groupsnapshot.storage.kubernetes.io/is-default-class";
 
-/* The resource in the version that the server prefers; NULL where it serves none. */
-static int find_resource(struct kst_run *run, const char *kind,
-                         const struct kst_kube_resource **out, struct kst_err **err)
+int kst_volume_group_resource(struct kst_kube *kube, const char *kind,
+                              const struct kst_kube_resource **out, struct kst_err **err)
 {
     const struct kst_kube_resource **all = NULL;
     kst_auto_free char *missing = NULL;
-    int rc = kst_kube_all_resources(run->kube, &all, &missing, err);
+    int rc = kst_kube_all_resources(kube, &all, &missing, err);
     *out = NULL;
     for (size_t i = 0; rc == 0 && all[i]; i++) {
         if (strcmp(all[i]->group, api_group) == 0 && strcmp(all[i]->kind, kind) == 0 &&
@@ -43,7 +42,7 @@ static int find_resource(struct kst_run *run, const char *kind,
 static int need_resource(struct kst_run *run, const struct kst_kube_resource **out,
                          struct kst_err **err)
 {
-    int rc = find_resource(run, "VolumeGroupSnapshot", out, err);
+    int rc = kst_volume_group_resource(run->kube, "VolumeGroupSnapshot", out, err);
     if (rc == 0 && !*out)
         rc = kst_err_set(err, KST_E_NOT_FOUND, "the cluster does not serve %s any more", api_group);
     return rc;
@@ -91,7 +90,7 @@ int kst_volume_group_plan(struct kst_run *run, struct kst_json *rows, struct kst
 {
     const struct kst_kube_resource *resource = NULL;
     kst_auto_json struct kst_json *classes = NULL;
-    int rc = find_resource(run, "VolumeGroupSnapshotClass", &resource, err);
+    int rc = kst_volume_group_resource(run->kube, "VolumeGroupSnapshotClass", &resource, err);
     if (rc == 0 && resource)
         rc = kst_kube_list(run->kube, resource, NULL, NULL, &classes, NULL, err);
     for (size_t i = 0; rc == 0 && classes && i < kst_json_len(rows); i++) {
@@ -313,7 +312,7 @@ int kst_volume_group_remove(struct kst_run *run, const char *selector, struct ks
     const struct kst_kube_resource *resource = NULL;
     const struct kst_kube_list_options options = {.label_selector = selector};
     kst_auto_json struct kst_json *found = NULL;
-    int rc = find_resource(run, "VolumeGroupSnapshot", &resource, err);
+    int rc = kst_volume_group_resource(run->kube, "VolumeGroupSnapshot", &resource, err);
     if (rc == 0 && resource)
         rc = kst_kube_list(run->kube, resource, run->app_ns, &options, &found, NULL, err);
     for (const struct kst_json *row = kst_json_first(found); rc == 0 && row;

@@ -17,8 +17,13 @@
 
 #include "run/run.h"
 
+struct kst_kube_resource;
 struct kst_watch;
 
+/* The resource of a kind of groupsnapshot.storage.k8s.io in the version that the server prefers;
+ * NULL where it serves none. Yields. */
+int kst_volume_group_resource(struct kst_kube *kube, const char *kind,
+                              const struct kst_kube_resource **out, struct kst_err **err);
 /* Sets groupClass on those rows of status.volumes whose driver has a class. Yields. KST_E_REFUSED
  * where several classes could be meant. */
 int kst_volume_group_plan(struct kst_run *run, struct kst_json *rows, struct kst_err **err);
