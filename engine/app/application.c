@@ -114,29 +114,45 @@ static void add_template_claims(struct kst_json *names, const struct kst_json *w
     }
 }
 
-/* The claims of Pods whose owners are described by this workload's own selector: what an operator
- * mounts is seen there. */
-static int add_pod_claims(struct kst_json *names, const struct kst_json *workload,
-                          const struct kst_json *pods, struct kst_err **err)
+/* The workload's own selector as text; NULL where it has none, or none that we can read. The caller
+ * frees it. */
+static char *selector_of(const struct kst_json *workload)
 {
     const struct kst_json *selector = kst_json_path(workload, "spec.selector");
-    kst_auto_free char *text = NULL;
-    if (!selector || kst_selector_text(selector, &text, NULL) < 0)
-        return 0;
-    for (const struct kst_json *pod = kst_json_first(pods); pod; pod = kst_json_next(pod)) {
-        bool matches = false;
-        int rc = kst_selector_matches(text, kst_json_path(pod, "metadata.labels"), &matches, err);
-        if (rc < 0)
-            return rc;
-        if (matches)
-            add_spec_claims(names, kst_json_get(pod, "spec"));
-    }
-    return 0;
+    char *text = NULL;
+    return selector && kst_selector_text(selector, &text, NULL) == 0 ? text : NULL;
 }
 
-static int add_workload(struct kst_json *workloads, const struct kst_json *object,
-                        const struct kst_json *pods, const struct kst_json *claims,
-                        struct kst_err **err)
+/* A NULL selector takes nothing here. */
+static bool takes(const char *selector, const struct kst_json *pod)
+{
+    bool matches = false;
+    return selector &&
+           kst_selector_matches(selector, kst_json_path(pod, "metadata.labels"), &matches, NULL) ==
+               0 &&
+           matches;
+}
+
+bool kst_application_is_pod_of(const struct kst_json *workload, const struct kst_json *pod)
+{
+    kst_auto_free char *selector = selector_of(workload);
+    return takes(selector, pod);
+}
+
+/* The claims of Pods whose owners are described by this workload's own selector: what an operator
+ * mounts is seen there. */
+static void add_pod_claims(struct kst_json *names, const struct kst_json *workload,
+                           const struct kst_json *pods)
+{
+    kst_auto_free char *selector = selector_of(workload);
+    for (const struct kst_json *pod = kst_json_first(pods); pod; pod = kst_json_next(pod)) {
+        if (takes(selector, pod))
+            add_spec_claims(names, kst_json_get(pod, "spec"));
+    }
+}
+
+static void add_workload(struct kst_json *workloads, const struct kst_json *object,
+                         const struct kst_json *pods, const struct kst_json *claims)
 {
     const char *kind = kst_json_path_str(object, "kind");
     bool is_pod = strcmp(kind, "Pod") == 0;
@@ -146,10 +162,10 @@ static int add_workload(struct kst_json *workloads, const struct kst_json *objec
     struct kst_json *names = kst_json_mut(row, "claims");
     add_spec_claims(names, kst_json_path(object, is_pod ? "spec" : "spec.template.spec"));
     add_template_claims(names, object, claims);
-    int rc = is_pod ? 0 : add_pod_claims(names, object, pods, err);
+    if (!is_pod)
+        add_pod_claims(names, object, pods);
     kst_json_set(row, "object", kst_json_dup(object));
     kst_json_push(workloads, row);
-    return rc;
 }
 
 /* The claims that are to be cut: those of the workloads, and all others where nothing was selected.
@@ -212,9 +228,50 @@ static int collect(const struct listing *lists, size_t count, const char *select
                 rc = kst_selector_matches(selector, kst_json_path(object, "metadata.labels"),
                                           &matches, err);
             if (rc == 0 && matches && !excluded(object))
-                rc = add_workload(workloads, object, pods, claims, err);
+                add_workload(workloads, object, pods, claims);
         }
     }
+    return rc;
+}
+
+/* The Pods that one of the workloads has; `mark` gets true for each, by its place in the list. */
+static void mark_pods(const struct kst_json *pods, const struct kst_json *workload, bool *mark)
+{
+    kst_auto_free char *selector = selector_of(workload);
+    size_t i = 0;
+    for (const struct kst_json *pod = kst_json_first(pods); pod; pod = kst_json_next(pod), i++)
+        mark[i] = mark[i] || takes(selector, pod);
+}
+
+/* The application's Pods: what is left out with its workload, or by itself, is not among them. */
+static int choose_pods(const struct listing *lists, size_t count, const char *selector,
+                       const struct kst_json *workloads, struct kst_json **out,
+                       struct kst_err **err)
+{
+    const struct kst_json *all = lists[PODS].items;
+    size_t total = kst_json_len(all), i = 0;
+    kst_auto_free bool *ours = kst_calloc(total + 1, sizeof(*ours));
+    kst_auto_free bool *left_out = kst_calloc(total + 1, sizeof(*left_out));
+    for (const struct kst_json *row = kst_json_first(workloads); row; row = kst_json_next(row))
+        mark_pods(all, kst_json_get(row, "object"), ours);
+    for (size_t n = PODS + 1; n < count; n++) {
+        for (const struct kst_json *object = kst_json_first(lists[n].items); object;
+             object = kst_json_next(object)) {
+            if (excluded(object))
+                mark_pods(all, object, left_out);
+        }
+    }
+    kst_auto_json struct kst_json *pods = kst_json_array();
+    int rc = 0;
+    for (const struct kst_json *pod = kst_json_first(all); rc == 0 && pod;
+         pod = kst_json_next(pod), i++) {
+        bool selected = false;
+        rc = kst_selector_matches(selector, kst_json_path(pod, "metadata.labels"), &selected, err);
+        if ((selected || ours[i]) && !left_out[i] && !excluded(pod))
+            kst_json_push(pods, kst_json_dup(pod));
+    }
+    if (rc == 0)
+        *out = kst_take(pods);
     return rc;
 }
 
@@ -232,7 +289,7 @@ static int check_namespace(struct kst_run *run, struct kst_err **err)
 
 int kst_application_find(struct kst_run *run, const struct kst_json *more_kinds,
                          struct kst_json **workloads, struct kst_json **claims,
-                         struct kst_err **err)
+                         struct kst_json **pods, struct kst_err **err)
 {
     int rc = check_namespace(run, err);
     if (rc < 0)
@@ -250,6 +307,8 @@ int kst_application_find(struct kst_run *run, const struct kst_json *more_kinds,
     kst_auto_json struct kst_json *found = kst_json_array();
     if (rc == 0)
         rc = collect(lists, count, selector, found, err);
+    if (rc == 0 && pods)
+        rc = choose_pods(lists, count, selector, found, pods, err);
     if (rc == 0) {
         *claims = choose_claims(lists[CLAIMS].items, found, selector && *selector);
         *workloads = kst_take(found);

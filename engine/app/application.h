@@ -6,6 +6,8 @@
 #ifndef KST_APP_APPLICATION_H
 #define KST_APP_APPLICATION_H
 
+#include <stdbool.h>
+
 #include "run/run.h"
 
 /* *workloads: a JSON array of {apiVersion, kind, name, object, claims: [names]}, sorted by kind and
@@ -14,10 +16,16 @@
  * spec.application.selector, without those that are excluded by label or annotation
  * (kassette.io/exclude, velero.io/exclude-from-backup). *claims: an array of the
  * PersistentVolumeClaim objects of these workloads, and (where there is no selector) of all others
- * in the namespace; excluded ones are left out. Yields. KST_E_NOT_FOUND where the namespace does
- * not exist; KST_E_INVALID where the application is empty. The caller frees both. */
+ * in the namespace; excluded ones are left out. *pods (may be NULL): an array of the Pod objects
+ * that are the application's: those that the selector selects, and those of its workloads, without
+ * the excluded ones and those of excluded workloads. Yields. KST_E_NOT_FOUND where the namespace
+ * does not exist; KST_E_INVALID where the application is empty. The caller frees all of them. */
 int kst_application_find(struct kst_run *run, const struct kst_json *more_kinds,
                          struct kst_json **workloads, struct kst_json **claims,
-                         struct kst_err **err);
+                         struct kst_json **pods, struct kst_err **err);
+
+/* Whether the Pod is one of the workload's, by the workload's own selector: false where it has none
+ * that we can read. */
+bool kst_application_is_pod_of(const struct kst_json *workload, const struct kst_json *pod);
 
 #endif

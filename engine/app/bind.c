@@ -65,7 +65,7 @@ static const struct kst_json *annotations_of(const struct kst_json *object, bool
                          template ? "spec.template.metadata.annotations" : "metadata.annotations");
 }
 
-static const char *wish_of(const struct kst_json *object)
+const char *kst_bind_wish(const struct kst_json *object)
 {
     const char *name = kst_json_str(kst_json_get(annotations_of(object, false), annotation));
     return name ? name : kst_json_str(kst_json_get(annotations_of(object, true), annotation));
@@ -124,7 +124,7 @@ static int by_rule(const struct kst_run *run, const struct kst_json *row,
 static int choose(const struct kst_run *run, const struct kst_json *row,
                   const struct kst_blueprint **out, const char **because, struct kst_err **err)
 {
-    const char *wish = wish_of(kst_json_get(row, "object"));
+    const char *wish = kst_bind_wish(kst_json_get(row, "object"));
     *because = "annotation";
     if (wish && strcmp(wish, "none") == 0) {
         *out = by_name(run, "generic");

@@ -13,6 +13,10 @@
  * blueprint has. Yields. */
 int kst_bind_workloads(struct kst_run *run, const struct kst_json *workloads, struct kst_err **err);
 
+/* What the annotation kassette.io/blueprint of the object, or of its Pod template, says; NULL where
+ * there is none. Borrowed. */
+const char *kst_bind_wish(const struct kst_json *object);
+
 /* The kinds beside the usual workloads that the blueprints' match rules name, for
  * kst_application_find(): an array of {apiVersion, kind}; the caller frees it. Yields. */
 int kst_bind_kinds(struct kst_run *run, struct kst_json **out, struct kst_err **err);

@@ -116,6 +116,21 @@ static int execute(const struct command *command, const char *ns, const char *co
     return 0;
 }
 
+/* Tells a command that took its own time from one that was interrupted at the freeze's limit. */
+static int explain_timeout(const struct command *command, const char *ns, int64_t timeout_ms,
+                           struct kst_err **err)
+{
+    const char *program = kst_json_str(kst_json_at(kst_json_get(command->args, "command"), 0));
+    char limit[KST_TIME_TEXT];
+    kst_duration_format(timeout_ms, limit);
+    kst_err_clear(err);
+    kst_err_set(err, KST_E_TIMEOUT, "%s in Pod/%s/%s was not done after %s (its timeout)",
+                program ? program : "the command", ns, command->pod, limit);
+    kst_err_reason(err, "CommandTimeout");
+    kst_err_hint(err, "find out what it waits for, or allow it a longer timeout");
+    return KST_E_TIMEOUT;
+}
+
 static int run_command(void *arg, struct kst_err **err)
 {
     struct command *command = arg;
@@ -129,10 +144,12 @@ static int run_command(void *arg, struct kst_err **err)
         rc = kst_native_duration(command->args, "exec", "timeout", 0, &timeout_ms, err);
     if (rc < 0)
         return rc;
+    int64_t own_ms = kst_deadline_in_ms(timeout_ms);
     int64_t outer = kst_native_deadline(timeout_ms);
+    bool is_own = timeout_ms > 0 && own_ms <= kst_deadline_get();
     rc = execute(command, ns, argv, &command->result, err);
     kst_deadline_restore(outer);
-    return rc;
+    return rc == KST_E_TIMEOUT && is_own ? explain_timeout(command, ns, timeout_ms, err) : rc;
 }
 
 static int native_exec(void *ctx, const struct kst_json *args, struct kst_json **result,

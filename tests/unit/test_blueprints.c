@@ -183,14 +183,17 @@ static void test_too_many_params(void **state)
 
 int main(void)
 {
-    static char generic[] = "generic", mariadb[] = "mariadb", postgresql[] = "postgresql";
+    static char generic[] = "generic", mariadb[] = "mariadb", postgresql[] = "postgresql",
+                velero_hooks[] = "velero-hooks";
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_loads, generic),
         cmocka_unit_test_prestate(test_loads, mariadb),
         cmocka_unit_test_prestate(test_loads, postgresql),
+        cmocka_unit_test_prestate(test_loads, velero_hooks),
         cmocka_unit_test_prestate(test_suite, generic),
         cmocka_unit_test_prestate(test_suite, mariadb),
         cmocka_unit_test_prestate(test_suite, postgresql),
+        cmocka_unit_test_prestate(test_suite, velero_hooks),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_too_many_params),
     };

@@ -401,7 +401,7 @@ static void test_many_names(void **state)
 
 static void test_own_blueprints(void **state)
 {
-    static const char *const names[] = {"generic", "mariadb", "postgresql"};
+    static const char *const names[] = {"generic", "mariadb", "postgresql", "velero-hooks"};
     for (size_t i = 0; i < KST_ARRAY_LEN(names); i++) {
         kst_auto_buf blueprint = KST_BUF_INIT(FILE_BYTES), test = KST_BUF_INIT(FILE_BYTES);
         kst_auto_free char *path = kst_asprintf("blueprints/%s/blueprint.lua", names[i]);

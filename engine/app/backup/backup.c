@@ -8,6 +8,7 @@
 #include "app/backup/snapshot.h"
 #include "app/backup/volume.h"
 #include "app/bind.h"
+#include "app/hooks.h"
 #include "app/point/point.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -29,20 +30,24 @@ static struct kst_json *volumes_of(const struct kst_run *run)
     return kst_json_mut(kst_journal_status(run->journal), "volumes");
 }
 
-/* The application's workloads, bound to their blueprints, and its claims (owned by the caller). */
-static int find_and_bind(struct kst_run *run, struct kst_json **claims, struct kst_err **err)
+/* The application's workloads, bound to their blueprints, and its claims (owned by the caller);
+ * for a freeze its Pods' own hooks, too. */
+static int find_and_bind(struct kst_run *run, bool freezes, struct kst_json **claims,
+                         struct kst_err **err)
 {
-    kst_auto_json struct kst_json *kinds = NULL, *workloads = NULL;
+    kst_auto_json struct kst_json *kinds = NULL, *workloads = NULL, *pods = NULL;
     int rc = kst_bind_kinds(run, &kinds, err);
     if (rc == 0)
-        rc = kst_application_find(run, kinds, &workloads, claims, err);
-    return rc < 0 ? rc : kst_bind_workloads(run, workloads, err);
+        rc = kst_application_find(run, kinds, &workloads, claims, &pods, err);
+    if (rc == 0)
+        rc = kst_bind_workloads(run, workloads, err);
+    return rc < 0 || !freezes ? rc : kst_hooks_bind(run, workloads, pods, err);
 }
 
 int kst_backup_plan(struct kst_run *run, struct kst_err **err)
 {
     kst_auto_json struct kst_json *claims = NULL;
-    int rc = find_and_bind(run, &claims, err);
+    int rc = find_and_bind(run, true, &claims, err);
     if (rc == 0)
         rc = kst_volume_plan(run, claims, err);
     if (rc < 0)
@@ -312,7 +317,7 @@ const struct kst_action kst_action_backup = {
 static int enter_action_capture(struct kst_run *run, enum kst_phase *next, struct kst_err **err)
 {
     kst_auto_json struct kst_json *claims = NULL;
-    int rc = find_and_bind(run, &claims, err);
+    int rc = find_and_bind(run, false, &claims, err);
     if (rc == 0)
         rc = kst_bundle_store(run->bundle, run, err);
     *next = KST_PHASE_ACTION;
