@@ -172,9 +172,10 @@ static const struct kst_kube_resource config_maps = {
 /* ConfigMaps, then Secrets, of `len` bytes each, and one with values that are easily lost. */
 static struct shelf *archive_of(unsigned maps, unsigned secrets, size_t len)
 {
-    static const char odd[] = "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":"
-                              "\"odd\"},\"big\":9007199254740993,\"float\":1.0,\"huge\":1e400,"
-                              "\"nul\":\"\\u0000\",\"empty\":{},\"none\":null}";
+    static const char odd[] =
+        "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"namespace\":"
+        "\"zoo\",\"name\":\"odd\"},\"big\":9007199254740993,\"float\":1.0,\"huge\":1e400,"
+        "\"nul\":\"\\u0000\",\"empty\":{},\"none\":null}";
     struct shelf *shelf = shelf_new();
     kst_auto_json struct kst_json *first = head();
     struct kst_archive_writer *writer = kst_archive_writer_new(&shelf->sink, first);
@@ -234,9 +235,10 @@ static void test_what_goes_in_comes_out(void **state)
     assert_int_equal(kst_archive_each(reader, check_object, &seen, NULL), 0);
     assert_int_equal(seen.count, MAPS + SECRETS + 1);
     kst_auto_free char *odd = kst_json_text(seen.last);
-    assert_string_equal(odd, "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":"
-                             "\"odd\"},\"big\":9007199254740993,\"float\":1.0,\"huge\":1e400,"
-                             "\"nul\":\"\\u0000\",\"empty\":{},\"none\":null}");
+    assert_string_equal(
+        odd, "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"namespace\":"
+             "\"zoo\",\"name\":\"odd\"},\"big\":9007199254740993,\"float\":1.0,\"huge\":1e400,"
+             "\"nul\":\"\\u0000\",\"empty\":{},\"none\":null}");
     for (unsigned i = MAPS + SECRETS; i-- > 0;) {
         kst_auto_json struct kst_json *object = NULL;
         assert_int_equal(kst_archive_read(reader, &seen.places[i], &object, NULL), 0);
@@ -334,6 +336,19 @@ static void test_an_object_that_is_too_large(void **state)
     assert_int_equal(kst_archive_each(reader, count_only, &count, NULL), 0);
     assert_int_equal(count, 1);
     kst_archive_close(reader);
+    shelf_free(shelf);
+}
+
+static void test_an_object_that_comes_twice(void **state)
+{
+    struct shelf *shelf = shelf_new();
+    struct kst_archive_writer *writer = kst_archive_writer_new(&shelf->sink, NULL);
+    kst_auto_json struct kst_json *object = object_of("ConfigMap", 1, 10);
+    kst_auto_err struct kst_err *err = NULL;
+    assert_int_equal(kst_archive_add(writer, &config_maps, object, NULL), 0);
+    assert_int_equal(kst_archive_add(writer, &config_maps, object, &err), KST_E_EXISTS);
+    assert_non_null(strstr(kst_err_message(err), "ConfigMap/shop/ConfigMap-000001 came twice"));
+    kst_archive_writer_free(writer);
     shelf_free(shelf);
 }
 
@@ -676,6 +691,7 @@ int main(void)
         cmocka_unit_test(test_the_index_says_what_is_there),
         cmocka_unit_test(test_an_archive_of_nothing),
         cmocka_unit_test(test_an_object_that_is_too_large),
+        cmocka_unit_test(test_an_object_that_comes_twice),
         cmocka_unit_test(test_errors_of_others_pass_through),
         cmocka_unit_test(test_every_byte_counts),
         cmocka_unit_test(test_lines_that_are_none),

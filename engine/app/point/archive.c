@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "app/capture/order.h"
 #include "app/point/archive_internal.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -31,6 +32,7 @@ struct kst_archive_writer {
     int64_t line_count;
     struct kst_json *frames, *kinds, *excluded;
     struct kst_json *last_kind; /* borrowed, in `kinds` */
+    struct kst_json *last;      /* what the order goes by, of the object added last */
 };
 
 static void member_init(struct member *self, const char *name)
@@ -116,6 +118,7 @@ void kst_archive_writer_free(struct kst_archive_writer *self)
     kst_json_free(self->frames);
     kst_json_free(self->kinds);
     kst_json_free(self->excluded);
+    kst_json_free(self->last);
     free(self);
 }
 
@@ -154,6 +157,14 @@ static void count_kind(struct kst_archive_writer *self, const struct kst_kube_re
     kst_json_set_int(row, "count", kst_json_path_int(row, "count", 0) + 1);
 }
 
+/* "Kind/namespace/name". */
+static char *describe(const struct kst_json *object)
+{
+    const char *ns = kst_json_path_str(object, "metadata.namespace");
+    return kst_asprintf("%s/%s%s%s", kst_json_path_str(object, "kind"), ns ? ns : "", ns ? "/" : "",
+                        kst_json_path_str(object, "metadata.name"));
+}
+
 /* Appends the object's line, or says why not and leaves what was there. */
 static int add_line(struct kst_archive_writer *self, const struct kst_json *object,
                     struct kst_err **err)
@@ -164,20 +175,42 @@ static int add_line(struct kst_archive_writer *self, const struct kst_json *obje
         return kst_buf_addc(&self->lines, '\n');
     self->lines.overflown = false;
     kst_buf_truncate(&self->lines, begin);
-    const char *ns = kst_json_path_str(object, "metadata.namespace");
-    return kst_err_set(err, KST_E_LIMIT,
-                       "%s/%s%s%s is larger than %d MiB, the most that an "
-                       "archive takes",
-                       kst_json_path_str(object, "kind"), ns ? ns : "", ns ? "/" : "",
-                       kst_json_path_str(object, "metadata.name"), KST_ARCHIVE_OBJECT_BYTES >> 20);
+    kst_auto_free char *what = describe(object);
+    return kst_err_set(err, KST_E_LIMIT, "%s is larger than %d MiB, the most that an archive takes",
+                       what, KST_ARCHIVE_OBJECT_BYTES >> 20);
+}
+
+/* An order that is wrong is a bug of ours; an object that comes twice is the server's. */
+static int check_order(const struct kst_archive_writer *self, const struct kst_json *object,
+                       struct kst_err **err)
+{
+    int order = self->last ? kst_order_compare(self->last, object) : -1;
+    assert(order <= 0);
+    if (order < 0)
+        return 0;
+    kst_auto_free char *what = describe(object);
+    return kst_err_set(err, KST_E_EXISTS, "%s came twice: the API server listed it again", what);
+}
+
+static void remember(struct kst_archive_writer *self, const struct kst_json *object)
+{
+    kst_json_free(self->last);
+    self->last = kst_json_make("{'apiVersion':%s,'kind':%s,'metadata':{'namespace':%s,'name':%s}}",
+                               kst_json_path_str(object, "apiVersion"),
+                               kst_json_path_str(object, "kind"),
+                               kst_json_path_str(object, "metadata.namespace"),
+                               kst_json_path_str(object, "metadata.name"));
 }
 
 int kst_archive_add(struct kst_archive_writer *self, const struct kst_kube_resource *resource,
                     const struct kst_json *object, struct kst_err **err)
 {
-    int rc = add_line(self, object, err);
+    int rc = check_order(self, object, err);
+    if (rc == 0)
+        rc = add_line(self, object, err);
     if (rc < 0)
         return rc;
+    remember(self, object);
     count_kind(self, resource);
     self->objects.count++;
     self->line_count++;

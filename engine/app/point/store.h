@@ -14,22 +14,24 @@
 #include "app/point/archive.h"
 
 struct kst_kube;
-struct kst_store;
+struct kst_point_store;
 
 /* In the Secrets of the RestorePoint `point` (its object: name, namespace and uid are read;
  * copied). `kube` is borrowed. Never yields. */
-struct kst_store *kst_store_secrets(struct kst_kube *kube, const struct kst_json *point);
+struct kst_point_store *kst_point_store_secrets(struct kst_kube *kube,
+                                                const struct kst_json *point);
 /* In a directory, which is made where it is absent. KST_E_IO. */
-int kst_store_dir(const char *path, struct kst_store **out, struct kst_err **err);
-void kst_store_free(struct kst_store *self);
+int kst_point_store_dir(const char *path, struct kst_point_store **out, struct kst_err **err);
+void kst_point_store_free(struct kst_point_store *self);
 
 /* As a sink and a source, borrowed. A put of what is there with the same content is success; with
  * other content KST_E_EXISTS. */
-const struct kst_archive_sink *kst_store_sink(struct kst_store *self);
-const struct kst_archive_source *kst_store_source(struct kst_store *self);
+const struct kst_archive_sink *kst_point_store_sink(struct kst_point_store *self);
+const struct kst_archive_source *kst_point_store_source(struct kst_point_store *self);
 /* Removes all parts of all members: before capturing anew what a dead engine has begun. Yields. */
-int kst_store_clear(struct kst_store *self, struct kst_err **err);
+int kst_point_store_clear(struct kst_point_store *self, struct kst_err **err);
 /* Copies all members. The index comes last. Yields. */
-int kst_store_copy(struct kst_store *from, struct kst_store *to, struct kst_err **err);
+int kst_point_store_copy(struct kst_point_store *from, struct kst_point_store *to,
+                         struct kst_err **err);
 
 #endif

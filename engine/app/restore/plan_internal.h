@@ -21,7 +21,7 @@ struct kst_plan_there {
 };
 
 struct kst_plan_sources {
-    struct kst_store *store;
+    struct kst_point_store *store;
     struct kst_filter *filter;
     struct kst_transform *transform;
     struct kst_json *earlier; /* names of other Runs that restored the point */

@@ -148,8 +148,8 @@ int kst_plan_open(struct kst_plan *self, struct kst_err **err)
         rc = read_wishes(self, err);
     if (rc < 0)
         return rc;
-    self->sources->store = kst_store_secrets(run->kube, self->point);
-    rc = kst_archive_open(kst_store_source(self->sources->store), &self->reader, err);
+    self->sources->store = kst_point_store_secrets(run->kube, self->point);
+    rc = kst_archive_open(kst_point_store_source(self->sources->store), &self->reader, err);
     if (rc < 0)
         return kst_err_wrap(err, rc, "RestorePoint/%s/%s", run->home, name);
     return read_kinds(self, err);
@@ -179,7 +179,7 @@ void kst_plan_close(struct kst_plan *self)
     free(self->kinds);
     kst_archive_close(self->reader);
     if (self->sources) {
-        kst_store_free(self->sources->store);
+        kst_point_store_free(self->sources->store);
         kst_filter_free(self->sources->filter);
         kst_transform_free(self->sources->transform);
         kst_json_free(self->sources->earlier);
