@@ -17,14 +17,19 @@ struct kst_clean_options {
     bool keep_node_ports, keep_cluster_ips, keep_status;
 };
 
-/* Cleans a captured or living object in place. ownerReferences stay: they are the caller's. */
+/* Cleans a captured or living object in place. ownerReferences stay: they are the caller's. So do
+ * finalizers that are not Kubernetes' own, the annotation of `kubectl apply`, and node ports that
+ * it says the user has asked for. */
 void kst_clean(struct kst_json *object, const struct kst_clean_options *options);
 /* A hash of a cleaned object's user-set fields, whatever the order of keys: equal hashes are taken
- * for equal objects. ownerReferences, status and what is empty ({} and [] and null) do not count.
- */
+ * for equal objects. ownerReferences, status, the version of the API, the annotation of `kubectl
+ * apply`, what a server fills in (the versions of Kubernetes differ in it) and what is empty ({}
+ * and
+ * [] and null, but for selectors) do not count. */
 uint64_t kst_clean_hash(const struct kst_json *object);
 /* The first difference of two cleaned objects as "spec.replicas: 3, now 1", for reports; NULL where
- * there is none that counts. Values of Secrets' data are never shown. The caller frees it. */
+ * there is none that counts, as in the hash. Values of Secrets and of environment variables are
+ * never shown. The caller frees it. */
 char *kst_clean_difference(const struct kst_json *wanted, const struct kst_json *found);
 /* Why an object is not restored whatever the user asks (it is made again by something, or is over:
  * a Job that has completed, a Pod that has ended, a token Secret that a controller fills), or NULL.
