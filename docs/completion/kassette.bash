@@ -12,6 +12,7 @@ _kassette_options() {
 
 # Names from the cluster, within two seconds or not at all.
 _kassette_runs() { timeout 2 kassette get -o name 2>/dev/null | sed 's,.*/,,'; }
+_kassette_points() { timeout 2 kassette get points -o name 2>/dev/null | sed 's,.*/,,'; }
 _kassette_objects() { timeout 2 kubectl get "$1" -o name 2>/dev/null | sed 's,.*/,,'; }
 
 _kassette() {
@@ -41,7 +42,20 @@ _kassette() {
         *:-*) words=$(_kassette_options "$command") ;;
         :*) words=$(_kassette_commands) ;;
         backup:*) words=$(_kassette_objects namespaces) ;;
-        run:* | cancel:* | get:* | describe:* | logs:*) words=$(_kassette_runs) ;;
+        get:* | describe:*)
+            case ${COMP_WORDS[2]} in
+            point | points) words=$(_kassette_points) ;;
+            run | runs) words=$(_kassette_runs) ;;
+            *) words="run point $(_kassette_runs)" ;;
+            esac
+            ;;
+        delete:*)
+            case ${COMP_WORDS[2]} in
+            point | points) words=$(_kassette_points) ;;
+            *) words=point ;;
+            esac
+            ;;
+        run:* | cancel:* | logs:*) words=$(_kassette_runs) ;;
         blueprint:*)
             case ${COMP_WORDS[2]} in
             show) words=$(kassette blueprint list -o name 2>/dev/null | sed 's,.*/,,') ;;

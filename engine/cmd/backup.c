@@ -10,12 +10,13 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cmd/cmd.h"
+#include "cmd/kind.h"
 #include "cmd/launch.h"
 #include "run/run.h"
 
 struct options {
     const char *selector, *source, *ref, *path, *secret, *directory, *class, *max_freeze, *attempts,
-        *ready_timeout, *name, *action;
+        *ready_timeout, *name, *action, *ttl;
     struct kst_list params, namespaces;
     bool dry_run;
     struct kst_launch launch;
@@ -50,6 +51,7 @@ static int make_run(const struct kst_cmd *cmd, const struct options *options,
     kst_json_set_str(spec, "snapshotClass", options->class);
     kst_json_set_str(spec, "maxFreeze", options->max_freeze);
     kst_json_set_str(spec, "readyTimeout", options->ready_timeout);
+    kst_json_set_str(spec, "ttl", options->ttl);
     for (size_t i = 0; i < options->namespaces.count; i++)
         kst_json_push(kst_json_ensure_array(spec, "allowedNamespaces"),
                       kst_json_from_str(options->namespaces.items[i]));
@@ -64,6 +66,8 @@ static int make_run(const struct kst_cmd *cmd, const struct options *options,
     int rc = kst_launch_check_duration("max-freeze", options->max_freeze, err);
     if (rc == 0)
         rc = kst_launch_check_duration("ready-timeout", options->ready_timeout, err);
+    if (rc == 0)
+        rc = kst_launch_check_duration("ttl", options->ttl, err);
     if (rc == 0)
         rc = kst_cmd_add_params(spec, &options->params, err);
     if (rc == 0)
@@ -139,8 +143,13 @@ static int backup(struct kst_cmd *cmd, const struct options *options, struct kst
         rc = kst_cmd_kube(cmd, &kube, err);
     if (rc < 0)
         return rc;
-    return options->dry_run ? dry_run(cmd, kube, run, err)
-                            : kst_launch(cmd, kube, &options->launch, run, err);
+    if (options->dry_run)
+        return dry_run(cmd, kube, run, err);
+    rc = kst_launch(cmd, kube, &options->launch, run, err);
+    if (rc == 0 && !options->action && !options->launch.no_wait &&
+        (cmd->output == KST_OUTPUT_TEXT || cmd->output == KST_OUTPUT_WIDE))
+        kst_kind_tell_point(kube, cmd->home, kst_json_path_str(run, "metadata.name"));
+    return rc;
 }
 
 int kst_cmd_backup(struct kst_cmd *cmd, struct kst_err **err)
@@ -172,6 +181,8 @@ int kst_cmd_backup(struct kst_cmd *cmd, struct kst_err **err)
         {0, "action", "NAME", KST_OPTION_STRING, &options.action,
          "run an action of the blueprints' own instead"},
         {0, "name", "NAME", KST_OPTION_STRING, &options.name, "the Run's name"},
+        {0, "ttl", "DURATION", KST_OPTION_STRING, &options.ttl,
+         "when the restore point expires (default: never)"},
         {0, "dry-run", NULL, KST_OPTION_FLAG, &options.dry_run, "print the plan, change nothing"},
         {0, "in-cluster", NULL, KST_OPTION_FLAG, &options.launch.in_cluster, "execute it as a Job"},
         {0, "trace", NULL, KST_OPTION_FLAG, &options.launch.trace,

@@ -23,8 +23,13 @@ const struct kst_command kst_commands[] = {
     {"run", "run NAME...", "execute Runs, or resume them", NULL, kst_cmd_run},
     {"cancel", "cancel NAME", "ask a Run to stop; it thaws and cleans up first", NULL,
      kst_cmd_cancel},
-    {"get", "get [runs] [NAME...]", "list Runs", NULL, kst_cmd_get},
-    {"describe", "describe NAME", "tell what happened in a Run", NULL, kst_cmd_describe},
+    {"get", "get [runs | points] [NAME...]", "list Runs, or RestorePoints",
+     "RestorePoints are called points, restorepoints or rp.\n", kst_cmd_get},
+    {"describe", "describe [run | point] NAME",
+     "tell what happened in a Run, or what a RestorePoint holds", NULL, kst_cmd_describe},
+    {"delete", "delete point NAME...", "delete RestorePoints with their snapshots",
+     "What kubectl has begun to delete waits for its snapshots to be removed, and is finished.\n",
+     kst_cmd_delete},
     {"logs", "logs NAME", "show the log of a Run's Job", NULL, kst_cmd_logs},
     {"blueprint",
      "blueprint (list | show NAME | new NAME [DIR] | lint [PATH...] | test [PATH...] | run [PATH])",
@@ -203,7 +208,7 @@ int kst_cmd_explain(int rc, struct kst_err **err)
 {
     const char *message = err && *err ? kst_err_message(*err) : "";
     if (rc == KST_E_NOT_FOUND && strstr(message, "does not serve it") &&
-        strstr(message, kst_res_runs.plural))
+        (strstr(message, kst_res_runs.plural) || strstr(message, kst_res_restorepoints.plural)))
         kst_err_hint(err, "is Kassette installed in this cluster? kubectl apply -k deploy");
     return rc;
 }

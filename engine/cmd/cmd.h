@@ -59,7 +59,8 @@ int kst_cmd_parse(struct kst_cmd *cmd, const struct kst_option *own, struct kst_
 int kst_cmd_want_args(const struct kst_cmd *cmd, int min, int max, struct kst_err **err);
 /* The client; made (and the configuration read) at the first call. */
 int kst_cmd_kube(struct kst_cmd *cmd, struct kst_kube **out, struct kst_err **err);
-/* Adds to the error of a request about Runs that they may not be installed; returns `rc`. */
+/* Adds to the error of a request about our resources that they may not be installed; returns `rc`.
+ */
 int kst_cmd_explain(int rc, struct kst_err **err);
 /* Where Git sources are cached: $XDG_CACHE_HOME/kassette/sources, ~/.cache/…, or /tmp/…; the caller
  * frees it. */
@@ -80,6 +81,7 @@ int kst_cmd_run(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_cancel(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_get(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_describe(struct kst_cmd *cmd, struct kst_err **err);
+int kst_cmd_delete(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_logs(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_blueprint(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_sandbox(struct kst_cmd *cmd, struct kst_err **err);
