@@ -268,6 +268,7 @@ lint: ## layers, sizes, banned functions, format, Lua and shell scripts (tests/l
 selftest:
 	@tests/lint/selftest
 	@tests/selftest
+	@tests/scenarios/lib/compare-selftest
 
 .PHONY: format
 format: ## format the C files
