@@ -33,8 +33,8 @@ enum { WAIT_MS = 30000, TURN_MS = 5 };
 
 /* ---- What is done ---- */
 
-/* A claim, from a snapshot where `snapshot` is not NULL, and its volume. */
-static void make_claim(struct cluster *self, const char *name, const char *snapshot)
+/* A claim, from a snapshot where `snapshot` is not NULL. */
+static void ask_for_claim(struct cluster *self, const char *name, const char *snapshot)
 {
     kst_auto_free char *source = kst_asprintf(
         snapshot ? ", dataSource: {apiGroup: snapshot.storage.k8s.io, kind: VolumeSnapshot, "
@@ -46,7 +46,18 @@ static void make_claim(struct cluster *self, const char *name, const char *snaps
         "[ReadWriteOnce], storageClassName: dir, resources: {requests: {storage: 100Mi}}%s}}",
         name, source);
     cluster_load(self, yaml);
+}
+
+static void await_bound(struct cluster *self, const char *name)
+{
     cluster_await(self, CLAIMS, name, "status.phase", "Bound");
+}
+
+/* The claim and its volume. */
+static void make_claim(struct cluster *self, const char *name, const char *snapshot)
+{
+    ask_for_claim(self, name, snapshot);
+    await_bound(self, name);
 }
 
 static void snapshot(struct cluster *self, const char *name, const char *claim, const char *class)
@@ -176,6 +187,25 @@ static void error_once(struct cluster *self)
 static void test_error_once(void **state)
 {
     cluster_run(false, error_once);
+}
+
+static void not_provisioned(struct cluster *self)
+{
+    set_faults(self, "{'default.c.neverProvisioned':'true','default.d.provisionError':'full'}");
+    ask_for_claim(self, "c", NULL);
+    ask_for_claim(self, "d", NULL);
+    await_said(self, "d", "ProvisioningFailed",
+               "failed to provision volume with StorageClass \"dir\": rpc error: code = Internal "
+               "desc = full");
+    cluster_has(self, CLAIMS, "c", "status.phase", "Pending");
+    clear_faults(self);
+    await_bound(self, "c");
+    await_bound(self, "d");
+}
+
+static void test_not_provisioned(void **state)
+{
+    cluster_run(false, not_provisioned);
 }
 
 static void class_missing(struct cluster *self)
@@ -335,13 +365,10 @@ static void test_bare(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_snapshot_and_restore),
-        cmocka_unit_test(test_error_once),
-        cmocka_unit_test(test_class_missing),
-        cmocka_unit_test(test_never_ready),
-        cmocka_unit_test(test_cut_while_it_is_written),
-        cmocka_unit_test(test_with_another),
-        cmocka_unit_test(test_bare),
+        cmocka_unit_test(test_snapshot_and_restore), cmocka_unit_test(test_error_once),
+        cmocka_unit_test(test_not_provisioned),      cmocka_unit_test(test_class_missing),
+        cmocka_unit_test(test_never_ready),          cmocka_unit_test(test_cut_while_it_is_written),
+        cmocka_unit_test(test_with_another),         cmocka_unit_test(test_bare),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

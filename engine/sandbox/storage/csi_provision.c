@@ -209,6 +209,18 @@ static int provision(struct kst_csi *csi, const struct kst_json *claim,
     return rc;
 }
 
+/* *waits: the driver does not come to it for now. */
+static int check_faults(struct kst_csi *csi, const struct kst_json *claim, bool *waits,
+                        struct kst_err **err)
+{
+    const char *ns = kst_json_path_str(claim, "metadata.namespace");
+    const char *name = kst_json_path_str(claim, "metadata.name");
+    kst_auto_json struct kst_json *faults = kst_csi_faults(csi);
+    const char *text = kst_storage_fault(faults, ns, name, "provisionError");
+    *waits = kst_storage_fault(faults, ns, name, "neverProvisioned") != NULL;
+    return text ? kst_err_set(err, KST_E_FAILED, "rpc error: code = Internal desc = %s", text) : 0;
+}
+
 int kst_csi_reconcile_claim(struct kst_csi *csi, const char *ns, const char *name,
                             int64_t *again_ms, struct kst_err **err)
 {
@@ -223,7 +235,15 @@ int kst_csi_reconcile_claim(struct kst_csi *csi, const char *ns, const char *nam
     rc = kst_csi_find_object(csi, &kst_res_pvs, NULL, pv_name, &pv, err);
     if (rc < 0 || pv) /* kube-controller-manager has yet to bind it */
         return rc;
-    return provision(csi, claim, class, err) < 0 ? refuse(csi, claim, err) : 0;
+    bool waits = false;
+    rc = check_faults(csi, claim, &waits, err);
+    if (rc == 0 && waits) {
+        *again_ms = KST_CSI_LOOK_AGAIN_MS;
+        return 0;
+    }
+    if (rc == 0)
+        rc = provision(csi, claim, class, err);
+    return rc < 0 ? refuse(csi, claim, err) : 0;
 }
 
 /* A volume whose claim is gone. */
