@@ -91,6 +91,24 @@ void kst_manifest_remove(struct kst_json *object, const char *path)
     kst_json_remove(kst_manifest_mut(object, parent), dot + 1);
 }
 
+void kst_manifest_visit(struct kst_json *object, const char *path, kst_manifest_visitor *visit,
+                        void *arg)
+{
+    struct kst_str rest = kst_str_of(path), part;
+    kst_str_split(&rest, '.', &part);
+    bool last = part.len == strlen(path), all = kst_str_eq(part, "*");
+    struct kst_json *next;
+    for (struct kst_json *e = kst_json_first_mut(object); e; e = next) {
+        next = kst_json_next_mut(e);
+        if (!all && !(kst_json_key(e) && kst_str_eq(part, kst_json_key(e))))
+            continue;
+        if (last)
+            visit(arg, object, e);
+        else
+            kst_manifest_visit(e, path + part.len + 1, visit, arg);
+    }
+}
+
 struct kst_json *kst_manifest_pod(struct kst_json *object)
 {
     if (!kst_manifest_is_builtin(object))

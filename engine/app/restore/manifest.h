@@ -29,6 +29,12 @@ const char *kst_manifest_mark(const struct kst_json *object, const char *map, co
 struct kst_json *kst_manifest_mut(struct kst_json *object, const char *path);
 /* Removes what lies at a path of keys; the containers above it stay. */
 void kst_manifest_remove(struct kst_json *object, const char *path);
+/* Calls `visit` for each value that lies at a path of keys, in which * stands for every entry of a
+ * list or object ("volumes.*.secret.secretName"). The visitor may replace the value in its parent
+ * (kst_json_replace). */
+typedef void kst_manifest_visitor(void *arg, struct kst_json *parent, struct kst_json *value);
+void kst_manifest_visit(struct kst_json *object, const char *path, kst_manifest_visitor *visit,
+                        void *arg);
 /* What has the form of a Pod ({metadata, spec}): a Pod itself, a PodTemplate's template, or the
  * template of a built-in workload; NULL for other kinds. */
 struct kst_json *kst_manifest_pod(struct kst_json *object);

@@ -61,7 +61,7 @@ static void take_bindings(const struct kst_plan *plan)
         if (!kind || !name)
             continue;
         struct kst_json *copy = kst_json_dup(row);
-        const char *now = kst_rewrite_name(&plan->rewrite, kind, name);
+        kst_auto_free char *now = kst_rewrite_name(&plan->rewrite, kind, name);
         kst_auto_free char *workload = kst_asprintf("%s/%s", kind, now);
         kst_json_set_str(copy, "name", now);
         kst_json_set_str(copy, "workload", workload);
