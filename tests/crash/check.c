@@ -204,6 +204,56 @@ static char *check_labels(const struct world *self)
     return why;
 }
 
+/* The restore point of a run that succeeded: Ready, with all snapshots, which are kept from being
+ * deleted with the namespace, and with all of its archive. */
+static char *check_point(const struct world *self)
+{
+    const struct kst_object *object = kst_api_find(self->api, "kassette.io/restorepoints",
+                                                   CRASH_HOME, CRASH_RUN);
+    const struct kst_json *point = object ? object->json : NULL;
+    if (strcmp(kst_api_text(point, "status.phase"), "Ready") != 0)
+        return kst_asprintf("the restore point is \"%s\", not Ready",
+                            kst_api_text(point, "status.phase"));
+    const struct kst_json *rows = kst_json_path(point, "status.volumes");
+    if (kst_json_len(rows) != VOLUMES)
+        return kst_asprintf("the restore point has %zu volumes", kst_json_len(rows));
+    for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
+        const char *name = kst_api_text(row, "content"), *was = kst_api_text(row, "deletionPolicy");
+        const struct kst_object *content = kst_api_find(self->api, CONTENTS, "", name);
+        const char *is = content ? kst_api_text(content->json, "spec.deletionPolicy") : "gone";
+        if (strcmp(is, "Retain") != 0 || strcmp(was, "Delete") != 0)
+            return kst_asprintf("content %s has the policy %s, and had %s by the restore point",
+                                name, is, was);
+        if (strcmp(kst_api_text(row, "handle"),
+                   kst_api_text(content->json, "status.snapshotHandle")) != 0)
+            return kst_asprintf("content %s has another handle than the restore point says", name);
+    }
+    return NULL;
+}
+
+/* All parts of the archive, and no other, owned by the point. */
+static char *check_archive(const struct world *self)
+{
+    const struct kst_object *point = kst_api_find(self->api, "kassette.io/restorepoints",
+                                                  CRASH_HOME, CRASH_RUN);
+    const char *uid = point ? kst_api_text(point->json, "metadata.uid") : "";
+    kst_auto_json struct kst_json *secrets = world_archive(self);
+    size_t objects = 0;
+    for (const struct kst_json *row = kst_json_first(secrets); row; row = kst_json_next(row)) {
+        if (strcmp(kst_api_text(row, "metadata.ownerReferences.0.uid"), uid) != 0)
+            return kst_asprintf("Secret %s is not the restore point's",
+                                kst_api_text(row, "metadata.name"));
+        const struct kst_json *labels = kst_json_path(row, "metadata.labels");
+        const char *member = kst_json_str(kst_json_get(labels, "kassette.io/member"));
+        objects += member && strcmp(member, "objects") == 0;
+    }
+    int64_t expected = point ? kst_json_path_int(point->json, "status.objects.parts", 0) : 0;
+    return (int64_t)objects == expected
+               ? NULL
+               : kst_asprintf("the archive has %zu parts of objects, and %lld by the restore point",
+                              objects, (long long)expected);
+}
+
 static char *check_objects(const struct world *self, enum setting setting, bool succeeded)
 {
     size_t cuts = succeeded ? VOLUMES : 0, groups = succeeded && setting == SETTING_GROUP;
@@ -212,6 +262,7 @@ static char *check_objects(const struct world *self, enum setting setting, bool 
         size_t count;
     } expected[] = {
         {"kassette.io/runs", "", 1},
+        {"kassette.io/restorepoints", "", succeeded},
         {SNAPSHOTS, "", cuts},
         {CONTENTS, "", cuts},
         {"groupsnapshot.storage.k8s.io/volumegroupsnapshots", "", groups},
@@ -229,7 +280,10 @@ static char *check_objects(const struct world *self, enum setting setting, bool 
     size_t events = world_count(self, "/events", CRASH_HOME);
     if (events > MAX_EVENTS)
         return kst_asprintf("the run made %zu Events: expected at most %d", events, MAX_EVENTS);
-    return check_labels(self);
+    char *why = succeeded ? check_point(self) : NULL;
+    if (!why)
+        why = check_archive(self);
+    return why ? why : check_labels(self);
 }
 
 static char *check_run(const struct world *self, bool *succeeded)

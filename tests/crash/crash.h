@@ -104,6 +104,8 @@ int world_clean(struct world *self, enum setting setting, struct kst_err **err);
 char *world_control(const struct world *self, const char *database, const char *file);
 /* The Run, borrowed; NULL where there is none. */
 const struct kst_json *world_run(const struct world *self);
+/* The Secrets that hold captured objects, as an array; the caller frees it. */
+struct kst_json *world_archive(const struct world *self);
 /* How many objects a bucket has in a namespace ("": all). */
 size_t world_count(const struct world *self, const char *bucket, const char *ns);
 

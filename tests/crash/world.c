@@ -13,6 +13,7 @@
 #include "crash/crash.h"
 #include "loop/fiber.h"
 #include "sandbox/api/api.h"
+#include "sandbox/api/internal.h"
 #include "sandbox/api/store.h"
 #include "sandbox/control/controller.h"
 #include "sandbox/load.h"
@@ -194,18 +195,59 @@ static void remove_all(struct world *self, const char *bucket, const char *ns)
 #define GROUPS        "groupsnapshot.storage.k8s.io/volumegroupsnapshots"
 #define GROUP_CLASSES "groupsnapshot.storage.k8s.io/volumegroupsnapshotclasses"
 
+#define CONTENTS "snapshot.storage.k8s.io/volumesnapshotcontents"
+#define POINTS   "kassette.io/restorepoints"
+
 static const struct {
     const char *bucket, *ns;
 } of_a_run[] = {{"kassette.io/runs", CRASH_HOME},
+                {POINTS, CRASH_HOME},
                 {"snapshot.storage.k8s.io/volumesnapshots", CRASH_APP},
                 {GROUPS, CRASH_APP},
+                {CONTENTS, ""},
                 {"/events", ""},
                 {"events.k8s.io/events", ""}};
 
+struct kst_json *world_archive(const struct world *self)
+{
+    struct kst_control_list list = kst_control_list(self->api, "/secrets", CRASH_HOME);
+    struct kst_json *found = kst_json_array();
+    for (size_t i = 0; i < list.count; i++) {
+        if (strcmp(kst_api_text(list.objects[i]->json, "type"), "kassette.io/restore-point") == 0)
+            kst_json_push(found, kst_json_dup(list.objects[i]->json));
+    }
+    kst_control_list_release(&list);
+    return found;
+}
+
+static void patch_all(struct world *self, const char *bucket, const char *ns, const char *patch)
+{
+    struct kst_control_list list = kst_control_list(self->api, bucket, ns);
+    kst_auto_json struct kst_json *body = kst_json_make(patch);
+    for (size_t i = 0; i < list.count; i++) {
+        const struct kst_api_call call = kst_api_call_for(self->api, bucket, list.objects[i]->ns,
+                                                          list.objects[i]->name, "test");
+        kst_json_free(
+            kst_api_patch(self->api, &call, KST_API_PATCH_MERGE, body, false, NULL, NULL));
+    }
+    kst_control_list_release(&list);
+}
+
+/* What protects the restore point and its snapshots from being deleted. */
+static void unprotect(struct world *self)
+{
+    patch_all(self, POINTS, CRASH_HOME, "{'metadata':{'finalizers':null}}");
+    patch_all(self, CONTENTS, NULL,
+              "{'metadata':{'annotations':{"
+              "'snapshot.storage.kubernetes.io/volumesnapshot-being-deleted':'yes'}},"
+              "'spec':{'deletionPolicy':'Delete'}}");
+}
+
 static size_t left_of_a_run(const struct world *self)
 {
-    size_t count = world_count(self, "snapshot.storage.k8s.io/volumesnapshotcontents", "") +
-                   world_count(self, "coordination.k8s.io/leases", CRASH_HOME);
+    size_t count = world_count(self, "coordination.k8s.io/leases", CRASH_HOME);
+    kst_auto_json struct kst_json *secrets = world_archive(self);
+    count += kst_json_len(secrets);
     for (size_t i = 0; i < KST_ARRAY_LEN(of_a_run); i++)
         count += world_count(self, of_a_run[i].bucket, of_a_run[i].ns);
     return count;
@@ -263,6 +305,7 @@ int world_clean(struct world *self, enum setting setting, struct kst_err **err)
 {
     int64_t end_ms = kst_now_ms() + GONE_MS;
     forget_case(self);
+    unprotect(self);
     for (size_t i = 0; i < KST_ARRAY_LEN(of_a_run); i++)
         remove_all(self, of_a_run[i].bucket, *of_a_run[i].ns ? of_a_run[i].ns : NULL);
     while (left_of_a_run(self) > 0) {
