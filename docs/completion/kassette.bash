@@ -55,6 +55,18 @@ _kassette() {
             *) words=point ;;
             esac
             ;;
+        show:*) words=$(_kassette_points) ;;
+        save:*)
+            words=$(_kassette_points)
+            if [ "$before" != save ]; then
+                mapfile -t COMPREPLY < <(compgen -d -- "$word")
+                return
+            fi
+            ;;
+        load:*)
+            mapfile -t COMPREPLY < <(compgen -d -- "$word")
+            return
+            ;;
         run:* | cancel:* | logs:*) words=$(_kassette_runs) ;;
         blueprint:*)
             case ${COMP_WORDS[2]} in

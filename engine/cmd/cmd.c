@@ -30,6 +30,17 @@ const struct kst_command kst_commands[] = {
     {"delete", "delete point NAME...", "delete RestorePoints with their snapshots",
      "What kubectl has begun to delete waits for its snapshots to be removed, and is finished.\n",
      kst_cmd_delete},
+    {"show", "show POINT [RESOURCE[/NAME][?LABELS]...]",
+     "print the objects that a RestorePoint has captured",
+     "POINT is a RestorePoint, or a directory with a slash in its name (./saved). RESOURCE is a\n"
+     "kind, plural, singular or short name, NAME a regular expression for the whole name. -o yaml\n"
+     "and -o json print the objects as they were captured, with the values of Secrets.\n",
+     kst_cmd_show},
+    {"save", "save POINT DIR", "write a RestorePoint and its captured objects into a directory",
+     "Its snapshots are not in it, Secrets are: they can be read by you alone.\n", kst_cmd_save},
+    {"load", "load DIR", "make a RestorePoint of what was saved, also in another cluster",
+     "Objects can be restored from it; volumes, where their snapshots can still be reached.\n",
+     kst_cmd_load},
     {"logs", "logs NAME", "show the log of a Run's Job", NULL, kst_cmd_logs},
     {"blueprint",
      "blueprint (list | show NAME | new NAME [DIR] | lint [PATH...] | test [PATH...] | run [PATH])",

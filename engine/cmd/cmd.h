@@ -82,6 +82,9 @@ int kst_cmd_cancel(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_get(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_describe(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_delete(struct kst_cmd *cmd, struct kst_err **err);
+int kst_cmd_show(struct kst_cmd *cmd, struct kst_err **err);
+int kst_cmd_save(struct kst_cmd *cmd, struct kst_err **err); /* both in save.c */
+int kst_cmd_load(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_logs(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_blueprint(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_sandbox(struct kst_cmd *cmd, struct kst_err **err);

@@ -98,6 +98,10 @@ int kst_archive_each(struct kst_archive_reader *self,
                      int (*each)(void *arg, const struct kst_archive_place *place,
                                  struct kst_json *object, struct kst_err **err),
                      void *arg, struct kst_err **err);
+/* Reads all of it, to see whether it is whole. *index (may be NULL) is a copy of its index that the
+ * caller frees. */
+int kst_archive_verify(const struct kst_archive_source *source, struct kst_json **index,
+                       struct kst_err **err);
 /* One object again; the caller frees it. Cheap where it is in the frame that was read last. */
 int kst_archive_read(struct kst_archive_reader *self, const struct kst_archive_place *place,
                      struct kst_json **object, struct kst_err **err);

@@ -398,3 +398,27 @@ int kst_archive_blueprints(struct kst_archive_reader *self, struct kst_json **fi
         *files = kst_take(value);
     return kst_err_wrap(err, rc, "%s", KST_ARCHIVE_BLUEPRINTS);
 }
+
+/* ---- all of it ---- */
+
+static int ignore(void *arg, const struct kst_archive_place *place, struct kst_json *object,
+                  struct kst_err **err)
+{
+    return 0;
+}
+
+int kst_archive_verify(const struct kst_archive_source *source, struct kst_json **index,
+                       struct kst_err **err)
+{
+    struct kst_archive_reader *reader = NULL;
+    kst_auto_json struct kst_json *files = NULL;
+    int rc = kst_archive_open(source, &reader, err);
+    if (rc == 0)
+        rc = kst_archive_each(reader, ignore, NULL, err);
+    if (rc == 0)
+        rc = kst_archive_blueprints(reader, &files, err);
+    if (rc == 0 && index)
+        *index = kst_json_dup(kst_archive_index(reader));
+    kst_archive_close(reader);
+    return rc;
+}

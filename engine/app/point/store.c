@@ -336,6 +336,8 @@ static int put_file(void *arg, const char *member, unsigned part, const void *da
     kst_auto_buf there = KST_BUF_INIT(KST_ARCHIVE_PART_BYTES);
     int fd = -1;
     off_t offset = (off_t)part * KST_ARCHIVE_PART_BYTES;
+    if (mkdir(self->dir, 0700) < 0 && errno != EEXIST)
+        return io_error("make directory", self->dir, err);
     int rc = open_member(self, member, O_RDWR | O_CREAT, &fd, &path, err);
     if (rc == 0)
         rc = read_at(fd, path, offset, &there, err);
@@ -364,11 +366,10 @@ static int clear_dir(struct kst_point_store *self, struct kst_err **err)
 int kst_point_store_dir(const char *path, struct kst_point_store **out, struct kst_err **err)
 {
     struct stat info;
-    if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return io_error("make directory", path, err);
-    if (stat(path, &info) < 0)
+    bool there = stat(path, &info) == 0;
+    if (!there && errno != ENOENT)
         return io_error("open", path, err);
-    if (!S_ISDIR(info.st_mode))
+    if (there && !S_ISDIR(info.st_mode))
         return kst_err_set(err, KST_E_IO, "%s: a directory was expected, found a file", path);
     struct kst_point_store *self = kst_calloc(1, sizeof(*self));
     self->sink = (struct kst_archive_sink){put_file, self};

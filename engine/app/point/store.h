@@ -20,7 +20,9 @@ struct kst_point_store;
  * copied). `kube` is borrowed. Never yields. */
 struct kst_point_store *kst_point_store_secrets(struct kst_kube *kube,
                                                 const struct kst_json *point);
-/* In a directory, which is made where it is absent. KST_E_IO. */
+/* In a directory, which the first put makes where it is absent (its parent must be there).
+ * KST_E_IO.
+ */
 int kst_point_store_dir(const char *path, struct kst_point_store **out, struct kst_err **err);
 void kst_point_store_free(struct kst_point_store *self);
 
