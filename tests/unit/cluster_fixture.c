@@ -87,11 +87,23 @@ void cluster_settle(struct cluster *self)
     } while (!kst_sandbox_is_idle(self->sandbox));
 }
 
+/* Of the bucket's objects: "" where they are the cluster's. */
+static const char *ns_of(struct cluster *self, const char *bucket)
+{
+    const struct kst_api_call call = kst_api_call_for(self->api, bucket, "", NULL, "test");
+    return call.resource->flags & KST_RES_NAMESPACED ? ns : "";
+}
+
+static struct kst_api_call call_for(struct cluster *self, const char *bucket, const char *name)
+{
+    return kst_api_call_for(self->api, bucket, ns_of(self, bucket), name, "test");
+}
+
 void cluster_patch(struct cluster *self, const char *bucket, const char *name,
                    const char *subresource, const char *patch)
 {
     kst_auto_json struct kst_json *json = kst_json_make(patch);
-    struct kst_api_call call = kst_api_call_for(self->api, bucket, ns, name, "test");
+    struct kst_api_call call = call_for(self, bucket, name);
     call.subresource = subresource;
     kst_auto_json struct kst_json *status = kst_api_patch(self->api, &call, KST_API_PATCH_MERGE,
                                                           json, false, NULL, NULL);
@@ -103,7 +115,7 @@ void cluster_patch(struct cluster *self, const char *bucket, const char *name,
 void cluster_delete(struct cluster *self, const char *bucket, const char *name,
                     const char *propagation)
 {
-    const struct kst_api_call call = kst_api_call_for(self->api, bucket, ns, name, "test");
+    const struct kst_api_call call = call_for(self, bucket, name);
     const struct kst_api_delete options = {.propagation = propagation, .grace_seconds = -1};
     kst_auto_json struct kst_json *status = kst_api_delete(self->api, &call, &options, NULL);
     if (status)
@@ -145,21 +157,22 @@ static struct kst_bucket *bucket_of(struct cluster *self, const char *bucket)
 
 const struct kst_json *cluster_get(struct cluster *self, const char *bucket, const char *name)
 {
-    const struct kst_object *object = kst_bucket_get(bucket_of(self, bucket), ns, name);
+    const struct kst_object *object = kst_bucket_get(bucket_of(self, bucket), ns_of(self, bucket),
+                                                     name);
     return object ? object->json : NULL;
 }
 
 size_t cluster_count(struct cluster *self, const char *bucket)
 {
     size_t first = 0, count = 0;
-    kst_bucket_range(bucket_of(self, bucket), ns, &first, &count);
+    kst_bucket_range(bucket_of(self, bucket), ns_of(self, bucket), &first, &count);
     return count;
 }
 
 const char *cluster_name(struct cluster *self, const char *bucket, size_t index)
 {
     size_t first = 0, count = 0;
-    kst_bucket_range(bucket_of(self, bucket), ns, &first, &count);
+    kst_bucket_range(bucket_of(self, bucket), ns_of(self, bucket), &first, &count);
     assert_true(index < count);
     return kst_bucket_at(bucket_of(self, bucket), first + index)->name;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The embedded cluster in this process, for tests of its controllers and its node: what is done to
- * it and what is seen of it. Everything is about the namespace "default" and asserts. */
+ * it and what is seen of it. Everything is about the namespace "default", or what has none, and
+ * asserts. */
 #ifndef KST_TESTS_UNIT_CLUSTER_FIXTURE_H
 #define KST_TESTS_UNIT_CLUSTER_FIXTURE_H
 

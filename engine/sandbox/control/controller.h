@@ -100,6 +100,22 @@ int64_t kst_control_time(const char *since, int64_t after_s);
  * ask for. */
 int kst_control_node_fits(const struct kst_json *pod_spec, const struct kst_object *node);
 
+/* binding.c */
+
+/* The node of a claim whose class waits for its first Pod, as the scheduler chose it. */
+#define KST_CONTROL_SELECTED_NODE "volume.kubernetes.io/selected-node"
+/* Whether the claim's class binds when the first Pod is scheduled. */
+bool kst_control_is_delayed(struct kst_api *api, const struct kst_object *claim);
+/* Binds a claim that is not being deleted, asks for its volume, or tells what it waits for. */
+void kst_control_bind(struct kst_api *api, const struct kst_object *claim);
+/* Binds a claim that waited for its Pod to a volume that is there: false where none fits. */
+bool kst_control_give_volume(struct kst_api *api, const struct kst_object *claim);
+/* Frees a volume whose claim is bound to another one; one that was made for the claim alone is
+ * released. */
+void kst_control_unbind(struct kst_api *api, const struct kst_object *volume);
+/* Whether a Pod that still runs (or will) uses the claim. */
+bool kst_control_is_used(struct kst_api *api, const struct kst_object *claim);
+
 /* revisions.c */
 
 #define KST_CONTROL_REVISION "controller-revision-hash"
@@ -144,6 +160,10 @@ int64_t kst_pod_available_at(const struct kst_json *pod, int64_t min_ready_s);
 void kst_control_event(struct kst_api *api, const struct kst_object *about, const char *component,
                        const char *type, const char *reason, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
+/* The same where it has not been told yet: of what is looked at again and again. */
+void kst_control_event_once(struct kst_api *api, const struct kst_object *about,
+                            const char *component, const char *type, const char *reason,
+                            const char *format, ...) __attribute__((format(printf, 6, 7)));
 /* Until when a controller lets be what it could not create for an owner, as its Event FailedCreate
  * says: the more often it failed, the longer, a minute at most. 0 where it may be tried now; else
  * the caller frees *message (which may be NULL). */

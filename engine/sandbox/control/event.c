@@ -102,6 +102,21 @@ static void tell(struct kst_api *api, const struct kst_object *about, const char
     record(api, about, field, component, type, reason, message.data);
 }
 
+void kst_control_event_once(struct kst_api *api, const struct kst_object *about,
+                            const char *component, const char *type, const char *reason,
+                            const char *format, ...)
+{
+    kst_auto_buf message = KST_BUF_INIT(TEXT_BYTES);
+    va_list args;
+    va_start(args, format);
+    kst_buf_addv(&message, format, args);
+    va_end(args);
+    kst_buf_truncate(&message, MESSAGE_BYTES);
+    kst_auto_free char *name = name_of(about, NULL, component, type, reason, message.data);
+    if (!kst_api_find(api, EVENTS, *about->ns ? about->ns : "default", name))
+        record(api, about, NULL, component, type, reason, message.data);
+}
+
 void kst_control_event(struct kst_api *api, const struct kst_object *about, const char *component,
                        const char *type, const char *reason, const char *format, ...)
 {

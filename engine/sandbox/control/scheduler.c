@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scheduler: a Pod gets a node that fits, once its claims are bound. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -14,24 +15,25 @@
 static const char manager[] = "kube-scheduler";
 static const char component[] = "default-scheduler";
 
-/* Whether the claim's volume is made for the node that its first Pod gets: then the node is told to
- * the storage, as kube-scheduler does. */
-static bool choose_node(struct kst_api *api, const struct kst_object *claim, const char *node)
+/* The storage is told for which node a claim's volume is to be made. */
+static void choose_node(struct kst_api *api, const struct kst_object *claim, const char *node)
 {
-    static const char key[] = "volume.kubernetes.io/selected-node";
+    if (*kst_control_annotation(claim, KST_CONTROL_SELECTED_NODE))
+        return;
+    struct kst_json *changed = kst_json_dup(claim->json);
+    kst_json_set_str(kst_json_ensure_object(kst_json_mut(changed, "metadata"), "annotations"),
+                     KST_CONTROL_SELECTED_NODE, node);
+    kst_control_update(api, "/persistentvolumeclaims", claim, manager, changed);
+}
+
+/* Whether somebody makes volumes for the claim's class. */
+static bool has_provisioner(struct kst_api *api, const struct kst_object *claim)
+{
     const struct kst_object *class = kst_api_find(api, "storage.k8s.io/storageclasses", "",
                                                   kst_api_text(claim->json,
                                                                "spec.storageClassName"));
-    if (!class ||
-        strcmp(kst_api_text(class->json, "volumeBindingMode"), "WaitForFirstConsumer") != 0)
-        return false;
-    if (kst_json_get(kst_json_path(claim->json, "metadata.annotations"), key))
-        return true;
-    struct kst_json *changed = kst_json_dup(claim->json);
-    kst_json_set_str(kst_json_ensure_object(kst_json_mut(changed, "metadata"), "annotations"), key,
-                     node);
-    kst_control_update(api, "/persistentvolumeclaims", claim, manager, changed);
-    return true;
+    return class &&
+           strcmp(kst_api_text(class->json, "provisioner"), "kubernetes.io/no-provisioner") != 0;
 }
 
 static bool tolerates(const struct kst_json *pod, const char *taint)
@@ -105,6 +107,61 @@ static const struct kst_object *find_node(const struct kst_object *pod,
     return NULL;
 }
 
+static bool is_bound(const struct kst_object *claim)
+{
+    return strcmp(kst_api_text(claim->json, "status.phase"), "Bound") == 0;
+}
+
+static char *nowhere(struct kst_api *api, const char *why)
+{
+    size_t count = kst_bucket_count(kst_store_bucket(kst_api_store(api), "/nodes"));
+    return kst_asprintf("0/%zu nodes are available: %zu %s.", count, count, why);
+}
+
+/* Why a volume of the Pod keeps it from all nodes, NULL where it does not. The caller frees it. */
+static char *check_volume(struct kst_api *api, const struct kst_object *pod,
+                          const struct kst_json *volume)
+{
+    const char *name = kst_json_path_str(volume, "persistentVolumeClaim.claimName");
+    const struct kst_object *claim = name ? kst_api_find(api, "/persistentvolumeclaims", pod->ns,
+                                                         name)
+                                          : NULL;
+    if (name && !claim)
+        return kst_asprintf("persistentvolumeclaim \"%s\" not found", name);
+    if (claim && kst_api_is_deleting(claim->json))
+        return kst_asprintf("persistentvolumeclaim \"%s\" is being deleted", name);
+    if (claim && !is_bound(claim) &&
+        (*kst_api_text(claim->json, "spec.volumeName") || !kst_control_is_delayed(api, claim)))
+        return nowhere(api, "pod has unbound immediate PersistentVolumeClaims");
+    return NULL;
+}
+
+/* Binds the claims that waited for the Pod to volumes that are there, and has the others made for
+ * its node: "" while one is, NULL where all are bound. The caller frees it. */
+static char *bind_claims(struct kst_api *api, const struct kst_object *pod, const char *node)
+{
+    const struct kst_json *volumes = kst_json_path(pod->json, "spec.volumes");
+    char *why = NULL;
+    for (const struct kst_json *v = kst_json_first(volumes); v; v = kst_json_next(v)) {
+        const char *name = kst_json_path_str(v, "persistentVolumeClaim.claimName");
+        kst_auto_object struct kst_object *claim = kst_object_ref(
+            name ? kst_api_find(api, "/persistentvolumeclaims", pod->ns, name) : NULL);
+        if (!claim || is_bound(claim))
+            continue;
+        bool chosen = *kst_control_annotation(claim, KST_CONTROL_SELECTED_NODE);
+        if (!chosen && kst_control_give_volume(api, claim))
+            continue;
+        if (!has_provisioner(api, claim)) {
+            free(why);
+            return nowhere(api, "node(s) didn't find available persistent volumes to bind");
+        }
+        choose_node(api, claim, node);
+        if (!why)
+            why = kst_strdup("");
+    }
+    return why;
+}
+
 /* Why the Pod's claims keep it from a node; "" where a volume of it is being made, NULL where they
  * do not. The caller frees it. */
 static char *check_claims(struct kst_api *api, const struct kst_object *pod,
@@ -112,25 +169,11 @@ static char *check_claims(struct kst_api *api, const struct kst_object *pod,
 {
     const struct kst_json *volumes = kst_json_path(pod->json, "spec.volumes");
     for (const struct kst_json *v = kst_json_first(volumes); v; v = kst_json_next(v)) {
-        const char *name = kst_json_path_str(v, "persistentVolumeClaim.claimName");
-        if (!name)
-            continue;
-        const struct kst_object *claim = kst_api_find(api, "/persistentvolumeclaims", pod->ns,
-                                                      name);
-        if (!claim)
-            return kst_asprintf("persistentvolumeclaim \"%s\" not found", name);
-        if (kst_api_is_deleting(claim->json))
-            return kst_asprintf("persistentvolumeclaim \"%s\" is being deleted", name);
-        if (strcmp(kst_api_text(claim->json, "status.phase"), "Bound") == 0)
-            continue;
-        if (choose_node(api, claim, node->name))
-            return kst_strdup("");
-        size_t count = kst_bucket_count(kst_store_bucket(kst_api_store(api), "/nodes"));
-        return kst_asprintf("0/%zu nodes are available: %zu pod has unbound immediate "
-                            "PersistentVolumeClaims.",
-                            count, count);
+        char *why = check_volume(api, pod, v);
+        if (why)
+            return why;
     }
-    return NULL;
+    return bind_claims(api, pod, node->name);
 }
 
 /* ---- Pods ---- */
@@ -199,6 +242,7 @@ static int64_t reconcile(const struct kst_control *control)
 
 const struct kst_controller kst_control_scheduler = {
     .name = manager,
-    .buckets = {"/pods", "/persistentvolumeclaims", "/nodes"},
+    .buckets = {"/pods", "/persistentvolumeclaims", "/nodes", "/persistentvolumes",
+                "storage.k8s.io/storageclasses"},
     .reconcile = reconcile,
 };
