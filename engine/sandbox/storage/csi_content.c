@@ -29,7 +29,7 @@ struct cut {
     const struct kst_json *content, *faults;
     const char *name;
     const char *ns, *snapshot; /* of the VolumeSnapshot */
-    char *claim;               /* its claim, for faults and the log */
+    const char *claim;         /* its claim, for faults and the log */
     char *path;
 };
 
@@ -251,10 +251,31 @@ static int make_ready(struct cut *cut, int64_t *again_ms, struct kst_err **err)
     return patch(cut, true, body, err);
 }
 
+/* The class of a content made by hand has the secrets for looking at the cut, so it must be there,
+ * if one is named. */
+static int check_class(struct cut *cut, struct kst_err **err)
+{
+    const char *name = kst_json_path_str(cut->content, "spec.volumeSnapshotClassName");
+    kst_auto_json struct kst_json *class = NULL;
+    int rc = name
+                 ? kst_csi_find_object(cut->csi, &kst_res_snapshot_classes, NULL, name, &class, err)
+                 : 0;
+    if (rc < 0 || !name || class)
+        return rc;
+    kst_auto_free char *why = kst_asprintf(
+        "failed to get snapshot class %s for snapshot content %s: volumesnapshotclass.snapshot."
+        "storage.k8s.io \"%s\" not found",
+        name, cut->name, name);
+    return refuse(cut, why, err);
+}
+
 /* A content made by hand for a cut that is there. */
 static int adopt(struct cut *cut, const char *handle, struct kst_err **err)
 {
     struct note note = {0};
+    int rc = check_class(cut, err);
+    if (rc < 0)
+        return rc;
     if (read_note(cut, &note))
         return tell_cut(cut, handle, &note, true, err);
     kst_auto_free char *inner = kst_asprintf("can not find snapshot for snapshotID %s", handle);
@@ -303,14 +324,6 @@ static int remove_cut(struct cut *cut, struct kst_err **err)
     return kst_csi_forget_not_found(rc, err);
 }
 
-static char *claim_of(struct cut *cut)
-{
-    kst_auto_json struct kst_json *snapshot = NULL;
-    kst_auto_err struct kst_err *err = NULL;
-    kst_csi_find_object(cut->csi, &kst_res_snapshots, cut->ns, cut->snapshot, &snapshot, &err);
-    return kst_strdup(kst_json_path_str(snapshot, "spec.source.persistentVolumeClaimName"));
-}
-
 static int work_on(struct cut *cut, int64_t *again_ms, struct kst_err **err)
 {
     const char *given = kst_json_path_str(cut->content, "spec.source.snapshotHandle");
@@ -345,7 +358,7 @@ static int work_on(struct cut *cut, int64_t *again_ms, struct kst_err **err)
 int kst_csi_reconcile_content(struct kst_csi *csi, const char *ns, const char *name,
                               int64_t *again_ms, struct kst_err **err)
 {
-    kst_auto_json struct kst_json *content = NULL, *faults = kst_csi_faults(csi);
+    kst_auto_json struct kst_json *content = NULL, *snapshot = NULL, *faults = kst_csi_faults(csi);
     int rc = kst_csi_find_object(csi, &kst_res_snapshot_contents, NULL, name, &content, err);
     if (rc < 0 || !is(kst_json_path_str(content, "spec.driver"), KST_CSI_DRIVER) ||
         kst_csi_annotation(content, KST_CSI_GROUP_HANDLE))
@@ -358,9 +371,13 @@ int kst_csi_reconcile_content(struct kst_csi *csi, const char *ns, const char *n
         .ns = kst_json_path_str(content, "spec.volumeSnapshotRef.namespace"),
         .snapshot = kst_json_path_str(content, "spec.volumeSnapshotRef.name"),
     };
-    cut.claim = claim_of(&cut);
-    rc = kst_csi_forget_not_found(work_on(&cut, again_ms, err), err);
-    free(cut.claim);
+    rc = kst_csi_find_object(csi, &kst_res_snapshots, cut.ns, cut.snapshot, &snapshot, err);
+    cut.claim = kst_json_path_str(snapshot, "spec.source.persistentVolumeClaimName");
+    if (rc == 0 && !fault(&cut, "noController"))
+        rc = kst_csi_keep_content(csi, content, snapshot, err);
+    if (rc == 0)
+        rc = work_on(&cut, again_ms, err);
+    rc = kst_csi_forget_not_found(rc, err);
     free(cut.path);
     kst_csi_controller_poke(csi->snapshots, cut.ns, cut.snapshot);
     return rc;

@@ -48,6 +48,11 @@ struct kst_csi {
 kst_csi_reconcile_fn kst_csi_reconcile_claim, kst_csi_reconcile_pv, kst_csi_reconcile_snapshot,
     kst_csi_reconcile_content, kst_csi_reconcile_group;
 
+/* csi_snapshot.c: what the snapshot-controller does for a content whose VolumeSnapshot (`snapshot`,
+ * NULL where there is none) is gone or goes: it stays under protection, or the sidecar is told. */
+int kst_csi_keep_content(struct kst_csi *csi, const struct kst_json *content,
+                         const struct kst_json *snapshot, struct kst_err **err);
+
 /* csi_lease.c: keeps the Leases by which the controllers say that they live, until it is cancelled;
  * the argument is the kst_csi. */
 int kst_csi_keep_leases(void *arg, struct kst_err **err);

@@ -55,12 +55,9 @@ static int check_snapshot(const struct kst_json *claim, const struct kst_json *s
 {
     const char *name = kst_json_path_str(snapshot, "metadata.name");
     if (!is(kst_json_path_str(content, "spec.volumeSnapshotRef.uid"),
-            kst_json_path_str(snapshot, "metadata.uid")))
+            kst_json_path_str(snapshot, "metadata.uid")) ||
+        !is(kst_json_path_str(content, "spec.driver"), KST_CSI_DRIVER))
         return kst_err_set(err, KST_E_FAILED, "snapshot %s not bound", name);
-    if (!is(kst_json_path_str(content, "spec.driver"), KST_CSI_DRIVER))
-        return kst_err_set(err, KST_E_FAILED,
-                           "requested volume %s and source snapshot %s have different CSI drivers",
-                           kst_json_path_str(claim, "metadata.name"), name);
     if (!kst_json_path_true(snapshot, "status.readyToUse"))
         return kst_err_set(err, KST_E_FAILED, "snapshot %s is not Ready", name);
     if (!kst_json_path_str(content, "status.snapshotHandle"))
@@ -157,6 +154,15 @@ static int make_pv(struct kst_csi *csi, const struct kst_json *claim, const stru
     return rc;
 }
 
+/* Whether kube-controller-manager asks us: it does where no volume is there that fits. */
+static bool is_asked(const struct kst_json *claim)
+{
+    const char *name = kst_csi_annotation(claim, "volume.kubernetes.io/storage-provisioner");
+    if (!name) /* before Kubernetes 1.23 */
+        name = kst_csi_annotation(claim, "volume.beta.kubernetes.io/storage-provisioner");
+    return is(name, KST_CSI_DRIVER);
+}
+
 /* Whether the claim waits for us: one of our classes, and chosen a node where it has to. */
 static int wanted(struct kst_csi *csi, const struct kst_json *claim, struct kst_json **class,
                   bool *ours, struct kst_err **err)
@@ -164,7 +170,7 @@ static int wanted(struct kst_csi *csi, const struct kst_json *claim, struct kst_
     const char *name = kst_json_path_str(claim, "spec.storageClassName");
     const char *phase = kst_json_path_str(claim, "status.phase");
     *ours = false;
-    if (!name || !*name || kst_json_path_str(claim, "spec.volumeName") ||
+    if (!name || !*name || !is_asked(claim) || kst_json_path_str(claim, "spec.volumeName") ||
         kst_json_path_str(claim, "metadata.deletionTimestamp") || is(phase, "Lost"))
         return 0;
     int rc = kst_kube_get(csi->kube, &kst_res_storageclasses, NULL, name, class, err);

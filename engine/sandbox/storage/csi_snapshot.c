@@ -307,15 +307,16 @@ static int make_content(struct job *job, struct kst_err **err)
     return tell_error(job, true, "SnapshotContentCreationFailed", err);
 }
 
-/* A content that somebody made by hand gets our uid. */
+/* A content that somebody made by hand gets our uid, and our class. */
 static int bind_given(struct job *job, struct kst_err **err)
 {
     const char *uid = kst_json_path_str(job->content, "spec.volumeSnapshotRef.uid");
-    if (uid && *uid)
+    const char *class = field(job, "spec.volumeSnapshotClassName");
+    bool has_class = kst_json_path_str(job->content, "spec.volumeSnapshotClassName") != NULL;
+    if (uid && *uid && (has_class || !class))
         return 0;
     kst_auto_json struct kst_json *patch = kst_json_make(
         "{'spec':{'volumeSnapshotRef':{'uid':%s}}}", field(job, "metadata.uid"));
-    const char *class = field(job, "spec.volumeSnapshotClassName");
     if (class)
         kst_json_set_str(kst_json_mut(patch, "spec"), "volumeSnapshotClassName", class);
     struct kst_json *fresh = NULL;
@@ -436,24 +437,36 @@ static int is_being_restored(struct job *job, bool *answer, struct kst_err **err
     return rc;
 }
 
+static int mark_ending(struct kst_csi *csi, const struct kst_json *content, struct kst_err **err)
+{
+    if (kst_csi_annotation(content, KST_CSI_BEING_DELETED))
+        return 0;
+    kst_auto_json struct kst_json *patch = kst_json_make("{'metadata':{'annotations':{%s:'yes'}}}",
+                                                         KST_CSI_BEING_DELETED);
+    return kst_kube_patch(csi->kube, &kst_res_snapshot_contents, NULL,
+                          kst_json_path_str(content, "metadata.name"), NULL, KST_PATCH_MERGE, patch,
+                          NULL, err);
+}
+
 /* Lets the sidecar remove the content, or tells it that the snapshot went without it. */
 static int release_content(struct job *job, bool delete, struct kst_err **err)
 {
     const char *name = kst_json_path_str(job->content, "metadata.name");
-    int rc = 0;
-    if (!kst_csi_annotation(job->content, KST_CSI_BEING_DELETED)) {
-        kst_auto_json struct kst_json *patch = kst_json_make(
-            "{'metadata':{'annotations':{%s:'yes'}}}", KST_CSI_BEING_DELETED);
-        rc = kst_kube_patch(job->csi->kube, &kst_res_snapshot_contents, NULL, name, NULL,
-                            KST_PATCH_MERGE, patch, NULL, err);
-    }
+    int rc = mark_ending(job->csi, job->content, err);
     if (rc == 0 && delete &&!kst_json_path_str(job->content, "metadata.deletionTimestamp"))
         rc = kst_kube_delete(job->csi->kube, &kst_res_snapshot_contents, NULL, name, NULL, err);
     return rc;
 }
 
+static bool is_held(const struct kst_json *snapshot)
+{
+    return kst_csi_has_finalizer(snapshot, AS_SOURCE) || kst_csi_has_finalizer(snapshot, BOUND);
+}
+
 static int remove_snapshot(struct job *job, int64_t *again_ms, struct kst_err **err)
 {
+    if (!is_held(job->snapshot)) /* nor is it ours any more */
+        return 0;
     const char *bound = field(job, "status.boundVolumeSnapshotContentName");
     kst_auto_free char *usual = kst_asprintf("snapcontent-%s", field(job, "metadata.uid"));
     if (!bound && claim_name(job))
@@ -487,6 +500,24 @@ static int remove_snapshot(struct job *job, int64_t *again_ms, struct kst_err **
                                    BOUND, false, NULL, err);
     kst_json_free(fresh);
     return kst_csi_forget_not_found(rc, err);
+}
+
+/* ---- Contents ---- */
+
+int kst_csi_keep_content(struct kst_csi *csi, const struct kst_json *content,
+                         const struct kst_json *snapshot, struct kst_err **err)
+{
+    const char *uid = kst_json_path_str(content, "spec.volumeSnapshotRef.uid");
+    if (!uid || !*uid)
+        return 0;
+    if (is(kst_json_path_str(snapshot, "metadata.uid"), uid))
+        return kst_json_path_str(snapshot, "metadata.deletionTimestamp") && is_held(snapshot)
+                   ? mark_ending(csi, content, err)
+                   : 0;
+    if (kst_json_path_str(content, "metadata.deletionTimestamp"))
+        return 0;
+    return kst_csi_set_finalizer(csi, &kst_res_snapshot_contents, content, KST_CSI_CONTENT_BOUND,
+                                 true, NULL, err);
 }
 
 /* ---- All of it ---- */
