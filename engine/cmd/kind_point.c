@@ -110,8 +110,9 @@ static void print_volume(const struct kst_json *row, const char *ns)
            kst_kind_text(row, "snapshotClass"), kst_kind_text(row, "restoreSize"));
     printf("    VolumeSnapshot         %s/%s\n", ns, kst_kind_text(row, "snapshot"));
     printf("    VolumeSnapshotContent  %s\n", kst_kind_text(row, "content"));
-    printf("    handle                 %s (driver %s)\n", kst_kind_text(row, "handle"),
-           kst_kind_text(row, "driver"));
+    printf("    handle                 %s (driver %s)%s\n", kst_kind_text(row, "handle"),
+           kst_kind_text(row, "driver"),
+           kst_json_path_true(row, "elsewhere") ? ", in the cluster where it was made" : "");
 }
 
 static void print_volumes(const struct kst_json *point)
@@ -148,7 +149,7 @@ static void print_conditions(const struct kst_json *point)
     if (kst_json_len(rows))
         printf("\nConditions:\n");
     for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row))
-        printf("  %-9s %-6s %-18s %s\n", kst_kind_text(row, "type"), kst_kind_text(row, "status"),
+        printf("  %-16s %-6s %-18s %s\n", kst_kind_text(row, "type"), kst_kind_text(row, "status"),
                kst_kind_text(row, "reason"), kst_kind_text(row, "message"));
 }
 

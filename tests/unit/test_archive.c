@@ -413,7 +413,7 @@ static void must_be_damaged(struct shelf *shelf, const char *message)
 {
     kst_auto_err struct kst_err *err = NULL;
     int rc = read_all(shelf, &err);
-    if (rc != KST_E_PARSE || !strstr(kst_err_message(err), message))
+    if (rc != KST_E_PARSE || !strstr(kst_err_message(err), message) || !kst_err_get_hint(err))
         fail_msg("expected \"%s\", found %d \"%s\"", message, rc, kst_err_message(err));
 }
 

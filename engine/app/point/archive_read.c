@@ -28,6 +28,15 @@ struct kst_archive_reader {
     uint32_t frame_at; /* or NONE */
 };
 
+/* What to do about damage; returns `rc`. */
+static int advise(int rc, struct kst_err **err)
+{
+    if (rc == KST_E_PARSE)
+        kst_err_hint(err, "it was changed or cut off after it was written: use another copy of it, "
+                          "or another restore point");
+    return rc;
+}
+
 /* ---- parts ---- */
 
 /* Asks for one part. *there is false after the last one. */
@@ -116,7 +125,7 @@ int kst_archive_open(const struct kst_archive_source *source, struct kst_archive
     if (rc == 0)
         rc = kst_archive_index_parse(text.data, text.len, &index, err);
     if (rc < 0)
-        return rc;
+        return advise(rc, err);
     struct kst_archive_reader *self = kst_calloc(1, sizeof(*self));
     self->source = source;
     self->index = index;
@@ -203,9 +212,9 @@ static int load(struct kst_archive_reader *self, uint32_t at, struct kst_buf *pa
     kst_buf_init(content, (size_t)frame->raw_bytes);
     int rc = gather(self, frame, packed, err);
     if (rc < 0)
-        return rc; /* it names the member and the part */
+        return advise(rc, err); /* it names the member and the part */
     rc = unpack(kst_str_buf(packed), frame->sha256, frame->raw_bytes, content, err);
-    return kst_err_wrap(err, rc, "%s, frame %u", KST_ARCHIVE_OBJECTS, at);
+    return advise(kst_err_wrap(err, rc, "%s, frame %u", KST_ARCHIVE_OBJECTS, at), err);
 }
 
 /* ---- objects ---- */
@@ -297,18 +306,20 @@ static int walk_frame(struct walk *walk, uint32_t at, struct kst_sha256 *sum, st
         int code = 0;
         rc = walk_line(walk, &place, (struct kst_str){content.data + offset, content.len - offset},
                        &code, err);
-        if (rc < 0)
-            return kst_err_wrap(err, rc, "%s, frame %u, line %" PRId64, KST_ARCHIVE_OBJECTS, at,
-                                count + 1);
+        if (rc < 0) {
+            kst_err_wrap(err, rc, "%s, frame %u, line %" PRId64, KST_ARCHIVE_OBJECTS, at,
+                         count + 1);
+            return advise(rc, err);
+        }
         if (code < 0)
             return code;
         offset += place.len + 1;
     }
     if (count != walk->self->index.frames[at].count)
-        return kst_err_set(err, KST_E_PARSE,
-                           "%s, frame %u: %" PRId64 " objects were expected, found %" PRId64,
-                           KST_ARCHIVE_OBJECTS, at, walk->self->index.frames[at].count, count);
-    return 0;
+        rc = kst_err_set(err, KST_E_PARSE,
+                         "%s, frame %u: %" PRId64 " objects were expected, found %" PRId64,
+                         KST_ARCHIVE_OBJECTS, at, walk->self->index.frames[at].count, count);
+    return advise(rc, err);
 }
 
 int kst_archive_each(struct kst_archive_reader *self,
@@ -325,10 +336,14 @@ int kst_archive_each(struct kst_archive_reader *self,
     char sha256[KST_SHA256_DIGITS + 1];
     kst_sha256_hex(sum, sha256);
     kst_sha256_free(sum);
-    if (rc == 0 && strcmp(sha256, self->index.objects.sha256) != 0)
+    if (rc < 0)
+        return rc;
+    if (strcmp(sha256, self->index.objects.sha256) != 0)
         rc = kst_err_set(err, KST_E_PARSE, "%s: its checksum is %s, but the index says %s",
                          KST_ARCHIVE_OBJECTS, sha256, self->index.objects.sha256);
-    return rc == 0 ? no_more_parts(self, &self->index.objects, err) : rc;
+    else
+        rc = no_more_parts(self, &self->index.objects, err);
+    return advise(rc, err);
 }
 
 int kst_archive_read(struct kst_archive_reader *self, const struct kst_archive_place *place,
@@ -345,8 +360,9 @@ int kst_archive_read(struct kst_archive_reader *self, const struct kst_archive_p
     }
     assert((size_t)place->offset + place->len <= self->frame.len);
     int rc = parse_line(self->frame.data + place->offset, place->len, object, err);
-    return kst_err_wrap(err, rc, "%s, frame %u, byte %u", KST_ARCHIVE_OBJECTS, place->frame,
-                        place->offset);
+    kst_err_wrap(err, rc, "%s, frame %u, byte %u", KST_ARCHIVE_OBJECTS, place->frame,
+                 place->offset);
+    return advise(rc, err);
 }
 
 /* ---- blueprints ---- */
@@ -366,7 +382,7 @@ static int check_files(const struct kst_archive_member *member, const struct kst
     return 0;
 }
 
-int kst_archive_blueprints(struct kst_archive_reader *self, struct kst_json **files,
+static int read_blueprints(struct kst_archive_reader *self, struct kst_json **files,
                            struct kst_err **err)
 {
     const struct kst_archive_member *member = &self->index.blueprints;
@@ -397,6 +413,12 @@ int kst_archive_blueprints(struct kst_archive_reader *self, struct kst_json **fi
     if (rc == 0)
         *files = kst_take(value);
     return kst_err_wrap(err, rc, "%s", KST_ARCHIVE_BLUEPRINTS);
+}
+
+int kst_archive_blueprints(struct kst_archive_reader *self, struct kst_json **files,
+                           struct kst_err **err)
+{
+    return advise(read_blueprints(self, files, err), err);
 }
 
 /* ---- all of it ---- */
