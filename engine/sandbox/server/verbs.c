@@ -18,6 +18,7 @@
 #include "sandbox/server/httpd.h"
 #include "sandbox/server/options.h"
 #include "sandbox/server/select.h"
+#include "sandbox/server/webhook.h"
 #include "sandbox/types/decode.h"
 #include "sandbox/types/gotext.h"
 #include "sandbox/types/protobuf.h"
@@ -133,16 +134,56 @@ static void get(struct kst_ask *ask, const struct kst_api_call *call)
     answer(ask, 200, status, object);
 }
 
+/* What a write would make, for webhooks to be asked about it. */
+struct trial {
+    struct kst_api_call call;
+    struct kst_json *would, *old;
+};
+
+static struct trial try_first(const struct kst_ask *ask, const struct kst_api_call *call)
+{
+    struct trial trial = {.call = *call};
+    trial.call.dry_run = true;
+    if (call->name) /* where it is not there, a write creates it or fails */
+        kst_json_free(kst_api_get(ask->server->api, call, &trial.old));
+    return trial;
+}
+
+/* Frees the trial's objects; `status` (taken) is how it ended. */
+static struct kst_json *ask_webhooks(struct kst_ask *ask, const struct kst_api_call *call,
+                                     struct trial *trial, struct kst_json *status)
+{
+    if (!status)
+        status = kst_webhook_check(ask, call, trial->old ? "UPDATE" : "CREATE", trial->would,
+                                   trial->old);
+    kst_json_free(trial->would);
+    kst_json_free(trial->old);
+    return status;
+}
+
 static void create(struct kst_ask *ask, struct kst_api_call *call)
 {
     struct kst_json *status = NULL, *object = NULL;
     struct body body;
     object_body(ask, &body, &status);
     call->text = &body.text;
-    if (body.object)
-        status = kst_api_create(ask->server->api, call, body.object, &object);
+    if (body.object && kst_webhook_concerns(ask, call, "CREATE")) {
+        struct trial trial = try_first(ask, call);
+        status = kst_api_create(ask->server->api, &trial.call, kst_json_dup(body.object),
+                                &trial.would);
+        status = ask_webhooks(ask, call, &trial, status);
+    }
+    if (body.object && !status)
+        status = kst_api_create(ask->server->api, call, kst_take(body.object), &object);
+    kst_json_free(body.object);
     kst_buf_release(&body.printed);
     answer(ask, 201, status, object);
+}
+
+/* Whether webhooks are to be asked about a write that changes, or creates. */
+static bool concerns_write(const struct kst_ask *ask, const struct kst_api_call *call)
+{
+    return kst_webhook_concerns(ask, call, "UPDATE") || kst_webhook_concerns(ask, call, "CREATE");
 }
 
 static void update(struct kst_ask *ask, struct kst_api_call *call)
@@ -152,8 +193,15 @@ static void update(struct kst_ask *ask, struct kst_api_call *call)
     struct body body;
     object_body(ask, &body, &status);
     call->text = &body.text;
-    if (body.object)
-        status = kst_api_update(ask->server->api, call, body.object, &created, &object);
+    if (body.object && concerns_write(ask, call)) {
+        struct trial trial = try_first(ask, call);
+        status = kst_api_update(ask->server->api, &trial.call, kst_json_dup(body.object), NULL,
+                                &trial.would);
+        status = ask_webhooks(ask, call, &trial, status);
+    }
+    if (body.object && !status)
+        status = kst_api_update(ask->server->api, call, kst_take(body.object), &created, &object);
+    kst_json_free(body.object);
     kst_buf_release(&body.printed);
     answer(ask, created ? 201 : 200, status, object);
 }
@@ -213,7 +261,13 @@ static void patch(struct kst_ask *ask, struct kst_api_call *call)
             status = malformed_patch(ask, type);
         }
     }
-    if (body)
+    if (body && concerns_write(ask, call)) {
+        struct trial trial = try_first(ask, call);
+        status = kst_api_patch(ask->server->api, &trial.call, type, body,
+                               kst_ask_flag(ask, "force"), NULL, &trial.would);
+        status = ask_webhooks(ask, call, &trial, status);
+    }
+    if (body && !status)
         status = kst_api_patch(ask->server->api, call, type, body, kst_ask_flag(ask, "force"),
                                &created, &object);
     answer(ask, created ? 201 : 200, status, object);
@@ -228,6 +282,12 @@ static void delete_one(struct kst_ask *ask, struct kst_api_call *call)
     kst_auto_json struct kst_json *body = NULL;
     struct kst_json *object = NULL;
     struct kst_json *status = kst_options_delete(ask, &body, &options, &call->dry_run);
+    if (!status && kst_webhook_concerns(ask, call, "DELETE")) {
+        kst_auto_json struct kst_json *old = NULL;
+        status = kst_api_get(ask->server->api, call, &old);
+        if (!status)
+            status = kst_webhook_check(ask, call, "DELETE", NULL, old);
+    }
     if (!status)
         status = kst_api_delete(ask->server->api, call, &options, &object);
     answer(ask, 200, status, object);
