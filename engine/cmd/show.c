@@ -26,12 +26,8 @@ struct show {
     struct kst_point_store *store;
     struct kst_archive_reader *reader;
     struct kst_filter *filter;
-    /* The kind of the object read last: a row of the index, and what the filter sees of it. */
-    const struct kst_json *kind;
-    struct kst_kube_resource resource;
-    char *group;
-    const char **short_names;
-    int widths[3]; /* of the table */
+    const struct kst_kube_resource *kind, *last_kind; /* of the object read last; of all kinds */
+    int widths[3];                                    /* of the table */
     int64_t shown, shown_of_kind;
     struct kst_buf counts;  /* "2 ConfigMap, 1 Secret" */
     struct kst_json *first; /* held back: one alone is not printed as a list */
@@ -43,56 +39,23 @@ static void end_kind(struct show *self)
 {
     if (self->shown_of_kind > 0)
         kst_buf_addf(&self->counts, "%s%" PRId64 " %s", self->counts.len ? ", " : "",
-                     self->shown_of_kind, kst_json_path_str(self->kind, "kind"));
+                     self->shown_of_kind, self->kind->kind);
     self->shown_of_kind = 0;
-    free(self->group);
-    free(self->short_names);
-    self->group = NULL;
-    self->short_names = NULL;
 }
 
-static void begin_kind(struct show *self, const struct kst_json *row)
+static bool is_kind(const struct kst_kube_resource *kind, const struct kst_json *object)
 {
-    end_kind(self);
-    self->kind = row;
-    const char *api_version = kst_json_path_str(row, "apiVersion");
-    const char *slash = strchr(api_version, '/');
-    const struct kst_json *names = kst_json_get(row, "shortNames");
-    self->group = kst_strndup(api_version, slash ? (size_t)(slash - api_version) : 0);
-    self->short_names = kst_calloc(kst_json_len(names) + 1, sizeof(*self->short_names));
-    size_t count = 0;
-    for (const struct kst_json *name = kst_json_first(names); name; name = kst_json_next(name)) {
-        if (kst_json_str(name))
-            self->short_names[count++] = kst_json_str(name);
-    }
-    self->resource = (struct kst_kube_resource){
-        .group = self->group,
-        .version = slash ? slash + 1 : api_version,
-        .api_version = api_version,
-        .kind = kst_json_path_str(row, "kind"),
-        .plural = kst_json_path_str(row, "plural"),
-        .singular = kst_json_path_str(row, "singular"),
-        .namespaced = kst_json_path_true(row, "namespaced"),
-        .short_names = self->short_names,
-    };
+    return strcmp(kind->kind, kst_json_path_str(object, "kind")) == 0 &&
+           strcmp(kind->api_version, kst_json_path_str(object, "apiVersion")) == 0;
 }
 
-static bool is_kind(const struct kst_json *row, const struct kst_json *object)
-{
-    return row && strcmp(kst_json_path_str(row, "kind"), kst_json_path_str(object, "kind")) == 0 &&
-           strcmp(kst_json_path_str(row, "apiVersion"), kst_json_path_str(object, "apiVersion")) ==
-               0;
-}
-
-/* The index has the kinds in the order of the objects, which the reader has compared. */
+/* Kinds come in the order of their objects, which the reader has compared. */
 static void find_kind(struct show *self, const struct kst_json *object)
 {
-    if (is_kind(self->kind, object))
-        return;
-    const struct kst_json *row =
-        self->kind ? kst_json_next(self->kind)
-                   : kst_json_first(kst_json_get(kst_archive_index(self->reader), "kinds"));
-    begin_kind(self, row);
+    while (!is_kind(self->kind, object) && self->kind < self->last_kind) {
+        end_kind(self);
+        self->kind++;
+    }
 }
 
 /* ---- printing ---- */
@@ -130,10 +93,11 @@ static void print_head(struct show *self)
     widen(&self->widths[1], "APIVERSION");
     widen(&self->widths[2], "NAMESPACE");
     widen(&self->widths[2], text_at(index, "application.namespace"));
-    for (const struct kst_json *row = kst_json_first(kst_json_get(index, "kinds")); row;
-         row = kst_json_next(row)) {
-        widen(&self->widths[0], kst_json_path_str(row, "kind"));
-        widen(&self->widths[1], kst_json_path_str(row, "apiVersion"));
+    size_t count = 0;
+    const struct kst_kube_resource *kinds = kst_archive_kinds(self->reader, &count);
+    for (size_t i = 0; i < count; i++) {
+        widen(&self->widths[0], kinds[i].kind);
+        widen(&self->widths[1], kinds[i].api_version);
     }
     print_row(self, "KIND", "APIVERSION", "NAMESPACE", "NAME");
 }
@@ -184,9 +148,9 @@ static int end_json(const struct show *self, struct kst_err **err)
 
 static void print_name(const struct show *self, const char *name)
 {
-    const char *singular = self->resource.singular ? self->resource.singular
-                                                   : self->resource.plural;
-    printf("%s%s%s/%s\n", singular, *self->group ? "." : "", self->group, name);
+    const struct kst_kube_resource *kind = self->kind;
+    printf("%s%s%s/%s\n", *kind->singular ? kind->singular : kind->plural, *kind->group ? "." : "",
+           kind->group, name);
 }
 
 static int show_object(void *arg, const struct kst_archive_place *place, struct kst_json *object,
@@ -195,7 +159,7 @@ static int show_object(void *arg, const struct kst_archive_place *place, struct 
     struct show *self = arg;
     bool takes = false;
     find_kind(self, object);
-    int rc = kst_filter_takes(self->filter, &self->resource, object, &takes, NULL, err);
+    int rc = kst_filter_takes(self->filter, self->kind, object, &takes, NULL, err);
     if (rc < 0 || !takes)
         return rc;
     self->shown++;
@@ -212,7 +176,7 @@ static int show_object(void *arg, const struct kst_archive_place *place, struct 
     default:
         if (self->shown == 1)
             print_head(self);
-        print_row(self, self->resource.kind, self->resource.api_version,
+        print_row(self, self->kind->kind, self->kind->api_version,
                   text_at(object, "metadata.namespace"), name);
         return 0;
     }
@@ -261,6 +225,9 @@ static int check_patterns(const struct show *self, struct kst_err **err)
 
 static int show_all(struct show *self, struct kst_err **err)
 {
+    size_t count = 0;
+    self->kind = kst_archive_kinds(self->reader, &count);
+    self->last_kind = self->kind + (count ? count - 1 : 0);
     int rc = kst_archive_each(self->reader, show_object, self, err);
     if (rc < 0)
         return rc;
@@ -325,7 +292,6 @@ int kst_cmd_show(struct kst_cmd *cmd, struct kst_err **err)
         rc = show_all(&self, err);
     if (rc < 0 && !strstr(err && *err ? kst_err_message(*err) : what, what))
         kst_err_wrap(err, rc, "%s", what);
-    end_kind(&self);
     kst_archive_close(self.reader);
     kst_point_store_free(self.store);
     kst_filter_free(self.filter);

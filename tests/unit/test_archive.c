@@ -284,6 +284,15 @@ static void test_the_index_says_what_is_there(void **state)
     kst_auto_free char *text = kst_json_text(kst_json_get(index, "kinds"));
     kst_auto_free char *wanted = kst_json_text(kinds);
     assert_string_equal(text, wanted);
+    size_t count = 0;
+    const struct kst_kube_resource *resources = kst_archive_kinds(reader, &count);
+    assert_int_equal(count, 2);
+    assert_string_equal(resources[0].group, "");
+    assert_string_equal(resources[0].version, "v1");
+    assert_string_equal(resources[0].plural, "configmaps");
+    assert_string_equal(resources[0].short_names[0], "cm");
+    assert_null(resources[1].short_names[0]);
+    assert_true(resources[1].namespaced);
     assert_string_equal(kst_json_path_str(index, "application.namespace"), "shop");
     assert_string_equal(kst_json_path_str(index, "missing.0"), "metrics.k8s.io/v1beta1");
     int64_t excluded = 0;

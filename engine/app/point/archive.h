@@ -90,6 +90,10 @@ void kst_archive_close(struct kst_archive_reader *self);
  * frames: [{offset, bytes, rawBytes, count, sha256}], sha256}. Checksums are of the compressed
  * bytes; the index's own, at its end, is of all its text before it. */
 const struct kst_json *kst_archive_index(const struct kst_archive_reader *self);
+/* Its kinds as resources, in the order of their objects; borrowed. What discovery alone knows
+ * (verbs, has_status, preferred) is not set. */
+const struct kst_kube_resource *kst_archive_kinds(const struct kst_archive_reader *self,
+                                                  size_t *count);
 /* Calls `each` for every object in order; the object is borrowed for the call and may be changed by
  * it; `each` may yield; what it returns (negative) ends the reading. Each frame's checksum is
  * compared before its objects are handed out; that there is neither more nor less than the index

@@ -9,11 +9,12 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "kube/resource.h"
 
 #define DAMAGED(err, ...) kst_err_set(err, KST_E_PARSE, KST_ARCHIVE_INDEX ": " __VA_ARGS__)
 
 /* A member of half a terabyte is none of ours: sums of such numbers never overflow. */
-static const int64_t most_bytes = (int64_t)1 << 39;
+static const int64_t most_bytes = (int64_t)1 << 39, most_objects = (int64_t)1 << 32;
 
 int kst_archive_json(const char *text, size_t len, struct kst_json **out, struct kst_err **err)
 {
@@ -88,7 +89,7 @@ static int read_member(const struct kst_json *json, const char *key, const char 
 {
     struct kst_archive_member member = {.name = name};
     const struct kst_json *row = kst_json_get(json, key);
-    int rc = number(row, key, "count", 0, most_bytes, &member.count, err);
+    int rc = number(row, key, "count", 0, most_objects, &member.count, err);
     if (rc == 0)
         rc = number(row, key, "bytes", 0, most, &member.bytes, err);
     if (rc == 0)
@@ -156,25 +157,64 @@ static int read_frames(struct kst_archive_index *self, struct kst_err **err)
     return rc;
 }
 
-static int check_kinds(const struct kst_archive_index *self, struct kst_err **err)
+/* ---- kinds ---- */
+
+static const char **short_names(const struct kst_json *list)
 {
+    const char **names = kst_calloc(kst_json_len(list) + 1, sizeof(*names));
+    size_t count = 0;
+    for (const struct kst_json *name = kst_json_first(list); name; name = kst_json_next(name)) {
+        if (kst_json_str(name))
+            names[count++] = kst_json_str(name);
+    }
+    return names;
+}
+
+/* Its texts are the row's, but for the group. */
+static struct kst_kube_resource resource_of(const struct kst_json *row)
+{
+    const char *api_version = kst_json_path_str(row, "apiVersion");
+    const char *slash = strchr(api_version, '/');
+    const char *singular = kst_json_path_str(row, "singular");
+    return (struct kst_kube_resource){
+        .group = kst_strndup(api_version, slash ? (size_t)(slash - api_version) : 0),
+        .version = slash ? slash + 1 : api_version,
+        .api_version = api_version,
+        .kind = kst_json_path_str(row, "kind"),
+        .plural = kst_json_path_str(row, "plural"),
+        .singular = singular ? singular : "",
+        .namespaced = kst_json_path_true(row, "namespaced"),
+        .short_names = short_names(kst_json_get(row, "shortNames")),
+    };
+}
+
+static int read_kinds(struct kst_archive_index *self, struct kst_err **err)
+{
+    const struct kst_json *rows = kst_json_get(self->json, "kinds");
     int64_t sum = 0;
-    size_t at = 0;
-    for (const struct kst_json *row = kst_json_first(kst_json_get(self->json, "kinds")); row;
-         row = kst_json_next(row), at++) {
-        kst_auto_free char *what = kst_asprintf("kinds[%zu]", at);
+    self->kinds = kst_calloc(kst_json_len(rows), sizeof(*self->kinds));
+    for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
+        kst_auto_free char *what = kst_asprintf("kinds[%zu]", self->kind_count);
         int64_t count = 0;
-        int rc = number(row, what, "count", 1, most_bytes, &count, err);
+        int rc = number(row, what, "count", 1, most_objects, &count, err);
         if (rc < 0)
             return rc;
         if (!kst_json_path_str(row, "apiVersion") || !kst_json_path_str(row, "kind") ||
             !kst_json_path_str(row, "plural"))
             return DAMAGED(err, "%s: apiVersion, kind and plural were expected", what);
+        self->kinds[self->kind_count++] = resource_of(row);
         sum += count;
-        if (sum > most_bytes)
-            break;
     }
     return sum_is("objects.count", self->objects.count, sum, err);
+}
+
+static void free_kinds(struct kst_archive_index *self)
+{
+    for (size_t i = 0; i < self->kind_count; i++) {
+        free((char *)self->kinds[i].group);
+        free((void *)self->kinds[i].short_names);
+    }
+    free(self->kinds);
 }
 
 int kst_archive_index_parse(const char *text, size_t len, struct kst_archive_index *out,
@@ -195,7 +235,7 @@ int kst_archive_index_parse(const char *text, size_t len, struct kst_archive_ind
     if (rc == 0)
         rc = read_frames(&self, err);
     if (rc == 0)
-        rc = check_kinds(&self, err);
+        rc = read_kinds(&self, err);
     if (rc < 0)
         kst_archive_index_release(&self);
     else
@@ -205,7 +245,8 @@ int kst_archive_index_parse(const char *text, size_t len, struct kst_archive_ind
 
 void kst_archive_index_release(struct kst_archive_index *self)
 {
-    kst_json_free(self->json);
+    free_kinds(self);
     free(self->frames);
+    kst_json_free(self->json);
     *self = (struct kst_archive_index){0};
 }

@@ -39,6 +39,8 @@ struct kst_archive_index {
         blueprints; /* the latter without parts where there is none */
     struct kst_archive_frame *frames;
     size_t frame_count;
+    struct kst_kube_resource *kinds; /* a row of json.kinds each */
+    size_t kind_count;
 };
 
 /* Parses JSON that should be ours: whatever is wrong with it is KST_E_PARSE, also depth. */

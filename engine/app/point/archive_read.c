@@ -151,6 +151,13 @@ const struct kst_json *kst_archive_index(const struct kst_archive_reader *self)
     return self->index.json;
 }
 
+const struct kst_kube_resource *kst_archive_kinds(const struct kst_archive_reader *self,
+                                                  size_t *count)
+{
+    *count = self->index.kind_count;
+    return self->index.kinds;
+}
+
 /* ---- frames ---- */
 
 static void swap(struct kst_buf *a, struct kst_buf *b)
