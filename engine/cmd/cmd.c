@@ -45,6 +45,10 @@ const struct kst_command kst_commands[] = {
     {"blueprint",
      "blueprint (list | show NAME | new NAME [DIR] | lint [PATH...] | test [PATH...] | run [PATH])",
      "show blueprints and their parameters; help to write them", NULL, kst_cmd_blueprint},
+    {"controller", "controller", "end restore points that are deleted or expired",
+     "It finishes the RestorePoints that are deleted with kubectl, and deletes those whose\n"
+     "spec.expiresAt has passed, until it is told to end. Of several only one works.\n",
+     kst_cmd_controller},
     {"sandbox", "sandbox [-- COMMAND...]",
      "serve a cluster from memory, for trying things out and for tests",
      "Pods run as processes of this machine, volumes are directories. With a command, it is run\n"

@@ -87,6 +87,7 @@ int kst_cmd_save(struct kst_cmd *cmd, struct kst_err **err); /* both in save.c *
 int kst_cmd_load(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_logs(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_blueprint(struct kst_cmd *cmd, struct kst_err **err);
+int kst_cmd_controller(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_sandbox(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_version(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_show_help(struct kst_cmd *cmd, struct kst_err **err);

@@ -268,6 +268,33 @@ static void test_grants(void **state)
     PLAY(steps);
 }
 
+/* A rule for one object allows to list and watch that one alone. */
+static void test_rule_for_one_name(void **state)
+{
+    static const struct step steps[] = {
+        {"POST", RBAC "roles", NULL,
+         "{'apiVersion':'rbac.authorization.k8s.io/v1','kind':'Role','metadata':{'name':'one'},"
+         "'rules':[{'apiGroups':[''],'resources':['configmaps'],'resourceNames':['mine'],"
+         "'verbs':['list']}]}",
+         201, "'one'", NULL},
+        {"POST", RBAC "rolebindings", NULL,
+         "{'apiVersion':'rbac.authorization.k8s.io/v1','kind':'RoleBinding','metadata':{'name':"
+         "'one'},'roleRef':{'apiGroup':'rbac.authorization.k8s.io','kind':'Role','name':'one'},"
+         "'subjects':[{'kind':'User','name':'bob','apiGroup':'rbac.authorization.k8s.io'}]}",
+         201, "'one'", NULL},
+        {"GET", NS "configmaps?fieldSelector=metadata.name%3Dmine", AS_BOB, NULL, 200,
+         "'kind':'ConfigMapList'", NULL},
+        {"GET", NS "configmaps?fieldSelector=metadata.name%3D%3Dmine", AS_BOB, NULL, 200,
+         "'kind':'ConfigMapList'", NULL},
+        {"GET", NS "configmaps?fieldSelector=metadata.name%3Dyours", AS_BOB, NULL, 403,
+         "cannot list resource", NULL},
+        {"GET", NS "configmaps?fieldSelector=metadata.name!%3Dmine", AS_BOB, NULL, 403,
+         "cannot list resource", NULL},
+        {"GET", NS "configmaps", AS_BOB, NULL, 403, "cannot list resource", NULL},
+    };
+    PLAY(steps);
+}
+
 static void test_questions(void **state)
 {
     static const struct step steps[] = {
@@ -298,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_versions_of_1_20),
         cmocka_unit_test(test_deletions),
         cmocka_unit_test(test_grants),
+        cmocka_unit_test(test_rule_for_one_name),
         cmocka_unit_test(test_questions),
     };
     kst_http_global_init();

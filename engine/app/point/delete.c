@@ -157,22 +157,30 @@ static int remove_all(struct kst_kube *kube, const struct kst_json *point, struc
     return rc < 0 ? rc : kst_point_remove_object(kube, point, err);
 }
 
-int kst_point_delete(struct kst_kube *kube, const char *home, const char *name,
-                     struct kst_err **err)
+int kst_point_delete_object(struct kst_kube *kube, const struct kst_json *point,
+                            struct kst_err **err)
 {
-    kst_auto_json struct kst_json *point = NULL;
-    int rc = kst_point_get(kube, home, name, false, &point, err);
-    if (rc == 0)
-        rc = announce(kube, point, err);
+    int rc = announce(kube, point, err);
     if (rc < 0)
         return rc;
     struct kst_err *cause = NULL;
     rc = remove_all(kube, point, &cause);
     if (rc == 0)
         return 0;
-    kst_err_wrap(&cause, rc, "delete RestorePoint/%s/%s", home, name);
+    kst_err_wrap(&cause, rc, "delete RestorePoint/%s/%s",
+                 kst_json_path_str(point, "metadata.namespace"),
+                 kst_json_path_str(point, "metadata.name"));
     kst_shield_begin();
-    tell(kube, point, "Deleting", kst_err_message(cause), NULL);
+    if (rc != KST_E_CANCELLED && rc != KST_E_LOST) /* that says nothing of the point */
+        tell(kube, point, "Deleting", kst_err_message(cause), NULL);
     kst_shield_end();
     return kst_err_move(err, &cause);
+}
+
+int kst_point_delete(struct kst_kube *kube, const char *home, const char *name,
+                     struct kst_err **err)
+{
+    kst_auto_json struct kst_json *point = NULL;
+    int rc = kst_point_get(kube, home, name, false, &point, err);
+    return rc < 0 ? rc : kst_point_delete_object(kube, point, err);
 }

@@ -49,5 +49,9 @@ int kst_point_get(struct kst_kube *kube, const char *home, const char *name, boo
  * Yields. */
 int kst_point_delete(struct kst_kube *kube, const char *home, const char *name,
                      struct kst_err **err);
+/* The same of an object that was read before: another one that has its name by now stays. Yields.
+ */
+int kst_point_delete_object(struct kst_kube *kube, const struct kst_json *point,
+                            struct kst_err **err);
 
 #endif

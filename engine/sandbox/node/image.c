@@ -320,6 +320,7 @@ static int make_image(struct cache *cache, const struct kst_image_entry *entry, 
     found->image.working_dir = kst_json_path_str(spec, "working_dir");
     found->image.stop_signal = kst_json_path_str(spec, "stop_signal");
     found->image.user = kst_json_path_int(spec, "user", -1);
+    found->image.host_network = kst_json_path_true(spec, "host_network");
     int rc = check_programs(spec, image, found->path_variable + strlen("PATH="), err);
     if (rc == 0)
         rc = add_files(cache, entry, found, err);

@@ -15,6 +15,7 @@
  *     "files": {"/entrypoint": "nginx.sh"}, bound read-only; a relative one is beside
  *                                          the file
  *     "volumes": ["/var/cache/nginx"],     directories that it writes to
+ *     "host_network": true,                it speaks to the API server
  *     "requires": ["nginx"],               programs that must be there
  *     "package": "nginx"                   what to install where one is not
  *   }]}
@@ -22,6 +23,7 @@
 #ifndef KST_SANDBOX_NODE_IMAGE_H
 #define KST_SANDBOX_NODE_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,7 +44,8 @@ struct kst_image {
     const char *stop_signal;    /* NULL: SIGTERM */
     const struct kst_image_file *files;
     size_t nfiles;
-    int64_t user; /* -1: not set */
+    int64_t user;      /* -1: not set */
+    bool host_network; /* a Pod with it has this machine's, whatever its spec says */
 };
 
 /* The built-in ones. */

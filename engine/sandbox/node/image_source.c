@@ -12,7 +12,7 @@
 #include "base/regex.h"
 #include "sandbox/node/image_internal.h"
 
-enum kind { STRING, STRINGS, MAP, NUMBER };
+enum kind { STRING, STRINGS, MAP, NUMBER, TRUTH };
 
 static const struct field {
     const char *name;
@@ -21,11 +21,11 @@ static const struct field {
               {"cmd", STRINGS},        {"env", STRINGS},        {"path", STRINGS},
               {"working_dir", STRING}, {"stop_signal", STRING}, {"user", NUMBER},
               {"files", MAP},          {"volumes", STRINGS},    {"requires", STRINGS},
-              {"package", STRING}};
+              {"package", STRING},     {"host_network", TRUTH}};
 
 static const char *const kind_names[] = {"a string", "a list of strings",
                                          "an object whose values are strings",
-                                         "a whole number, from 0 to 2147483647"};
+                                         "a whole number, from 0 to 2147483647", "true or false"};
 
 static bool all_strings(const struct kst_json *value)
 {
@@ -47,6 +47,8 @@ static bool has_kind(const struct kst_json *value, enum kind kind)
         return kst_json_type(value) == KST_JSON_ARRAY && all_strings(value);
     case MAP:
         return kst_json_type(value) == KST_JSON_OBJECT && all_strings(value);
+    case TRUTH:
+        return kst_json_type(value) == KST_JSON_BOOL;
     default:
         return kst_json_int(value, &number) && number >= 0 && number <= INT32_MAX;
     }

@@ -14,6 +14,7 @@
 #include "sandbox/api/api.h"
 #include "sandbox/api/internal.h"
 #include "sandbox/api/store.h"
+#include "sandbox/node/image.h"
 #include "sandbox/node/internal.h"
 #include "sandbox/storage/storage.h"
 
@@ -283,6 +284,20 @@ static bool is_of_job(const struct kst_json *pod)
     return false;
 }
 
+static bool wants_host_network(const struct kst_pod *self)
+{
+    if (kst_json_path_true(self->json, "spec.hostNetwork") || is_of_job(self->json))
+        return true;
+    const struct kst_json *all = kst_json_path(self->json, "spec.containers");
+    for (const struct kst_json *c = kst_json_first(all); c; c = kst_json_next(c)) {
+        const struct kst_image *image = NULL;
+        if (kst_images_find(self->node->images, kst_api_text(c, "image"), &image, NULL) == 0 &&
+            image->host_network)
+            return true;
+    }
+    return false;
+}
+
 /* Whether the object still wants to live; tells the fiber's caller when it does not. */
 static bool is_wanted(struct kst_pod *self)
 {
@@ -485,8 +500,7 @@ struct kst_pod *kst_pod_start(struct kst_node *node, const struct kst_object *ob
     self->name = kst_strdup(object->name);
     self->uid = kst_strdup(object->uid);
     self->dir = kst_asprintf("%s/pods/%s", node->dir, self->uid);
-    self->host_network = kst_json_path_true(self->json, "spec.hostNetwork") ||
-                         is_of_job(self->json);
+    self->host_network = wants_host_network(self);
     unsigned n = ++node->addresses;
     self->ip = self->host_network ? kst_strdup("127.0.0.1")
                                   : kst_asprintf("10.244.%u.%u", n / 250 % 250, 2 + n % 250);

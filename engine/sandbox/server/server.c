@@ -122,16 +122,41 @@ static struct kst_json *forbidden_resource(const struct kst_ask *ask)
     return status;
 }
 
+/* The object that a list or watch is of, where its field selector names one: a rule with
+ * resourceNames allows it. NULL where it names none; the caller frees it.
+ * https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources */
+static char *selected_name(const struct kst_ask *ask)
+{
+    static const char field[] = "metadata.name=";
+    const char *given = kst_httpd_query(ask->http, "fieldSelector");
+    bool may_select = strcmp(ask->verb, "list") == 0 || strcmp(ask->verb, "watch") == 0 ||
+                      strcmp(ask->verb, "deletecollection") == 0;
+    struct kst_str rest = kst_str_of(given ? given : ""), part;
+    while (may_select && given && kst_str_split(&rest, ',', &part)) {
+        if (!kst_str_has_prefix(part, field))
+            continue;
+        part.data += sizeof(field) - 1;
+        part.len -= sizeof(field) - 1;
+        if (part.len && *part.data == '=') { /* "==" is the same */
+            part.data++;
+            part.len--;
+        }
+        return kst_strndup(part.data, part.len);
+    }
+    return NULL;
+}
+
 static struct kst_json *authorize(const struct kst_ask *ask)
 {
     const char *path = kst_httpd_path(ask->http);
     if (*ask->plural) {
+        kst_auto_free char *selected = *ask->name ? NULL : selected_name(ask);
         const struct kst_access access = {.verb = ask->verb,
                                           .group = ask->group,
                                           .resource = ask->plural,
                                           .subresource = ask->subresource,
                                           .ns = ask->ns,
-                                          .name = ask->name};
+                                          .name = selected ? selected : ask->name};
         return kst_rbac_allows(ask->server->api, &ask->user, &access) ? NULL
                                                                       : forbidden_resource(ask);
     }
