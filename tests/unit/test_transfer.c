@@ -393,10 +393,10 @@ static void read_commands(struct kst_buf *script)
 
 static void run_commands(struct kst_kube *kube, const char *kubeconfig)
 {
-    kst_auto_json struct kst_json *point = make_point(kube, "shop-1");
     kst_auto_buf script = KST_BUF_INIT(TEXT_BYTES), out = KST_BUF_INIT(TEXT_BYTES);
     kst_auto_buf errors = KST_BUF_INIT(TEXT_BYTES);
     read_commands(&script);
+    kst_json_free(make_point(kube, "shop-1"));
     kst_auto_free char *variable = kst_asprintf("KUBECONFIG=%s", kubeconfig);
     const char *const argv[] = {"bash", "-euc", script.data, NULL};
     const char *const env[] = {variable, NULL};
