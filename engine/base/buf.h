@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct kst_err;
 
@@ -81,6 +82,9 @@ bool kst_parse_int(const char *text, long long *value);
 /* "1.5h", "90s", "500ms", "1h30m" as Go's time.ParseDuration, without negatives. A bare number is
  * refused. */
 bool kst_parse_duration_ms(const char *text, long long *ms);
+/* A Kubernetes quantity ("1Gi", "500M", "1e9", "1.5Ki") in bytes, rounded up; false where it is
+ * none, or more than 2^62. */
+bool kst_parse_size(const char *text, int64_t *bytes);
 
 /* RFC 4648. Encode appends; decode refuses anything but canonical base64 (white space is skipped
  * when `lenient`) with KST_E_PARSE. */

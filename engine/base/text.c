@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,33 @@ bool kst_parse_duration_ms(const char *text, long long *ms)
         return false;
     *ms = (long long)(total + 1e-6);
     return true;
+}
+
+/* https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
+bool kst_parse_size(const char *text, int64_t *bytes)
+{
+    static const struct {
+        const char *suffix;
+        long double factor;
+    } sizes[] = {
+        {"", 1},         {"m", 1e-3L},    {"k", 1e3L},     {"M", 1e6L},     {"G", 1e9L},
+        {"T", 1e12L},    {"P", 1e15L},    {"E", 1e18L},    {"Ki", 0x1p10L}, {"Mi", 0x1p20L},
+        {"Gi", 0x1p30L}, {"Ti", 0x1p40L}, {"Pi", 0x1p50L}, {"Ei", 0x1p60L},
+    };
+    char *end = NULL;
+    if (!text || !*text || !strchr("0123456789.", *text) || strpbrk(text, "xX"))
+        return false;
+    long double value = strtold(text, &end);
+    for (size_t i = 0; end != text && i < KST_ARRAY_LEN(sizes); i++) {
+        if (strcmp(end, sizes[i].suffix) != 0)
+            continue;
+        value = ceill(value * sizes[i].factor);
+        if (!(value >= 0 && value <= 0x1p62L))
+            return false;
+        *bytes = (int64_t)value;
+        return true;
+    }
+    return false;
 }
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -312,7 +312,7 @@ static void test_sizes(void **state)
     };
     for (size_t i = 0; i < KST_ARRAY_LEN(rows); i++) {
         int64_t bytes = -1;
-        assert_true(kst_storage_parse_size(rows[i].text, &bytes) == (rows[i].bytes >= 0));
+        assert_true(kst_parse_size(rows[i].text, &bytes) == (rows[i].bytes >= 0));
         assert_int_equal(bytes, rows[i].bytes);
     }
 }

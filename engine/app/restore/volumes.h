@@ -1,43 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Volumes from snapshots. Each claim is a row of status.restore.volumes: {claim (of the point),
- * target (its name now), storageClass, size, snapshot, content, handle, driver, snapshotClass,
- * action: "create" | "replace" | "empty" | "keep", state: "Planned" | "Ready" …, oldVolume,
- * oldReclaimPolicy, oldClaim}.
+ * Volumes from snapshots. Each claim is a row of status.restore.volumes. Planned rows have:
+ *   claim          its name in the point          target         its name here
+ *   action         "create" | "replace" (it is there with other data) | "empty" (without data) |
+ *                  "keep" (not touched here)
+ *   storageClass   its class here; left out: the cluster's default
+ *   size, restoreSize, volumeMode, driver, snapshotClass, snapshot, snapshotNamespace, content,
+ *   handle         of the backup; all may be left out where there is none
+ * and get here:
+ *   state          Planned | Created | Bound | Settled | Undone | Failed (with message)
+ *   prepared       true before anything is made or replaced for it
+ *   temporary      the name of a VolumeSnapshot, and VolumeSnapshotContent, made for this run
+ *   oldClaim, oldVolume, oldReclaimPolicy    what was replaced; journaled before it is
+ *   volume         the new PersistentVolume
  *
- * The source is the VolumeSnapshot of the backup where it is there, bound and in the target
- * namespace; else a VolumeSnapshotContent is made for the snapshot's handle (deletionPolicy Retain,
- * so that removing it leaves the snapshot), with a VolumeSnapshot in the target namespace. Both are
- * removed when the claims are bound.
+ * The source is the VolumeSnapshot of the backup where it is there, bound to its content, and in
+ * the target namespace; else a VolumeSnapshotContent is made for the snapshot's handle
+ * (deletionPolicy Retain, so that removing it leaves the snapshot), with a VolumeSnapshot in the
+ * target namespace. Both are removed when the claims are bound.
  *
  * Replacing is safe: the old volume is kept (reclaim policy Retain) until the run has succeeded;
  * where it fails, the old claim is put back onto the old volume.
+ *
+ * What the run has made is known by its field manager: kst_kube_set_manager(run->kube, run->name)
+ * comes first.
  */
 #ifndef KST_APP_RESTORE_VOLUMES_H
 #define KST_APP_RESTORE_VOLUMES_H
 
 #include "run/run.h"
 
-/* Looks at each planned row's snapshot: KST_E_NOT_FOUND where neither VolumeSnapshot nor content
- * nor handle is there any more, or the driver or storage class is gone; the message names the claim
- * and what to do. The first such row's error; every bad row has its `message`. Yields. */
+/* Looks at what each row needs: KST_E_NOT_FOUND where neither VolumeSnapshot nor content nor handle
+ * is there any more, or the storage class is not; KST_E_INVALID where the class is another driver's
+ * than the snapshot. The message names the claim and what to do. The first bad row's error; every
+ * one has its `message`. Changes nothing. Yields. */
 int kst_volumes_check(struct kst_run *run, struct kst_err **err);
 /* Creates (or replaces) the claims: `claim` gives the claim object to create, cleaned and
- * rewritten, for a row (the caller of it frees). All at once. A row that fails gets state "Failed"
- * and a message; the others go on; then KST_E_FAILED. Where a claim is replaced, nothing may use it
- * any more (quiesce.h). Idempotent. Yields. */
+ * rewritten, for a row (freed here; NULL fails the row). Name, namespace, class, size and source
+ * are set here. All at once. A row that fails gets state "Failed" and a message; the others go on;
+ * then KST_E_FAILED. Where a claim is replaced, nothing may use it any more (quiesce.h):
+ * KST_E_REFUSED otherwise. Writes the journal. Idempotent. Yields. */
 int kst_volumes_restore(struct kst_run *run,
                         struct kst_json *(*claim)(void *arg, const struct kst_json *row), void *arg,
                         struct kst_err **err);
-/* Waits until each claim is bound, except where its class binds with the first Pod and none uses
- * it, until `deadline`: KST_E_TIMEOUT tells the claim and the provisioner's last event. Yields. */
+/* Waits until each claim is bound, except where its class binds with the first Pod and none uses it
+ * yet, at most run->ready_timeout_ms: KST_E_TIMEOUT tells the claim and the provisioner's last
+ * event. Notes each (KST_NOTE_READY). May be called again, when there are Pods. Yields. */
 int kst_volumes_await(struct kst_run *run, struct kst_err **err);
 /* After the run has succeeded: old volumes get their reclaim policy back and go as it says;
- * temporary snapshots and contents are removed where their claims are bound. Idempotent. Yields. */
+ * temporary snapshots and contents are removed. Where a claim is not bound (it waits for its first
+ * Pod), what it needs and what it replaced stay, which is told as a warning and in its row. Writes
+ * the journal. Idempotent. Yields. */
 int kst_volumes_settle(struct kst_run *run, struct kst_err **err);
 /* After it has failed, or was cancelled: claims that were replaced are bound to their old volumes
- * again, claims that were created stay only if they are bound; temporary objects go. Idempotent.
- * Nothing may use the claims. Yields. */
+ * again, claims that were created stay only if they are bound; temporary objects go. Nothing may
+ * use the claims. All rows are tried, the first error is returned. Writes the journal. Idempotent.
+ * Yields. */
 int kst_volumes_undo(struct kst_run *run, struct kst_err **err);
 
 #endif

@@ -53,7 +53,7 @@ static const char *mode_of(const struct kst_object *object)
 static int64_t size_of(const struct kst_object *volume)
 {
     int64_t size = 0;
-    kst_storage_parse_size(kst_api_text(volume->json, "spec.capacity.storage"), &size);
+    kst_parse_size(kst_api_text(volume->json, "spec.capacity.storage"), &size);
     return size;
 }
 
@@ -73,7 +73,7 @@ static const char *misfit(const struct kst_object *claim, const struct kst_objec
                           bool kept)
 {
     int64_t wanted = 0;
-    kst_storage_parse_size(kst_api_text(claim->json, "spec.resources.requests.storage"), &wanted);
+    kst_parse_size(kst_api_text(claim->json, "spec.resources.requests.storage"), &wanted);
     if (kst_api_is_deleting(volume->json))
         return "the volume is marked for deletion";
     if (size_of(volume) < wanted)

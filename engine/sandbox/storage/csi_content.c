@@ -174,7 +174,7 @@ static int size_of(struct cut *cut, int64_t *size, struct kst_err **err)
     int rc = kst_csi_find_object(cut->csi, &kst_res_pvs, NULL,
                                  kst_json_path_str(cut->content, "spec.source.volumeHandle"), &pv,
                                  err);
-    kst_storage_parse_size(kst_json_path_str(pv, "spec.capacity.storage"), size);
+    kst_parse_size(kst_json_path_str(pv, "spec.capacity.storage"), size);
     return rc;
 }
 

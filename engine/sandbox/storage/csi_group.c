@@ -102,7 +102,7 @@ static int find_members(struct group *self, struct kst_err **err)
         if (!member->volume)
             return kst_err_set(err, KST_E_FAILED, "the PVC %s is not yet bound to a PV",
                                member->claim);
-        kst_storage_parse_size(kst_json_path_str(claim, "status.capacity.storage"), &member->bytes);
+        kst_parse_size(kst_json_path_str(claim, "status.capacity.storage"), &member->bytes);
         member->size = kst_strdup(kst_json_path_str(claim, "status.capacity.storage"));
         member->name = digest(self, "snapshot", member->volume);
         member->content = digest(self, "snapcontent", member->volume);

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -38,9 +39,9 @@ static int check_size(const struct kst_json *claim, const struct kst_json *snaps
                       struct kst_err **err)
 {
     int64_t wanted = 0, size = 0;
-    if (!kst_storage_parse_size(kst_json_path_str(snapshot, "status.restoreSize"), &size))
+    if (!kst_parse_size(kst_json_path_str(snapshot, "status.restoreSize"), &size))
         return 0;
-    kst_storage_parse_size(kst_json_path_str(claim, "spec.resources.requests.storage"), &wanted);
+    kst_parse_size(kst_json_path_str(claim, "spec.resources.requests.storage"), &wanted);
     if (wanted >= size)
         return 0;
     return kst_err_set(err, KST_E_FAILED,

@@ -8,7 +8,6 @@
 #include <linux/btrfs.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -353,33 +352,6 @@ int kst_storage_used(const char *path, int64_t *bytes, struct kst_err **err)
         return failed(err, "measure volume", path);
     *bytes = walk.bytes;
     return 0;
-}
-
-/* https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
-bool kst_storage_parse_size(const char *text, int64_t *bytes)
-{
-    static const struct {
-        const char *suffix;
-        long double factor;
-    } units[] = {
-        {"", 1},         {"m", 1e-3L},    {"k", 1e3L},     {"M", 1e6L},     {"G", 1e9L},
-        {"T", 1e12L},    {"P", 1e15L},    {"E", 1e18L},    {"Ki", 0x1p10L}, {"Mi", 0x1p20L},
-        {"Gi", 0x1p30L}, {"Ti", 0x1p40L}, {"Pi", 0x1p50L}, {"Ei", 0x1p60L},
-    };
-    char *end = NULL;
-    if (!text || !*text || !strchr("0123456789.", *text) || strpbrk(text, "xX"))
-        return false;
-    long double value = strtold(text, &end);
-    for (size_t i = 0; end != text && i < KST_ARRAY_LEN(units); i++) {
-        if (strcmp(end, units[i].suffix) != 0)
-            continue;
-        value = ceill(value * units[i].factor);
-        if (!(value >= 0 && value <= 0x1p62L))
-            return false;
-        *bytes = (int64_t)value;
-        return true;
-    }
-    return false;
 }
 
 char *kst_storage_format_size(int64_t bytes)

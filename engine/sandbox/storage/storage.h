@@ -39,10 +39,7 @@ int kst_storage_clear(const char *directory, struct kst_err **err);
 int kst_storage_remove(const char *path, struct kst_err **err);
 /* The bytes that its files have. */
 int kst_storage_used(const char *path, int64_t *bytes, struct kst_err **err);
-/* A Kubernetes quantity ("1Gi", "500M", "1e9", "1.5Ki") in bytes, rounded up; false where it is
- * none, or more than 2^62. */
-bool kst_storage_parse_size(const char *text, int64_t *bytes);
-/* The same in the way that Kubernetes writes it ("1Gi", "1500"); the caller frees it. */
+/* Bytes in the way that Kubernetes writes them ("1Gi", "1500"); the caller frees it. */
 char *kst_storage_format_size(int64_t bytes);
 
 /* Faults that are asked for: settings are an object of texts ("cutDelayMs": "500"), and a key of
