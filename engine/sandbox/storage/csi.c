@@ -160,6 +160,8 @@ static void start(struct kst_csi *self)
 {
     self->groups = kst_csi_controller_start(self, "groups", self->group_resource,
                                             kst_csi_reconcile_group);
+    self->group_contents = kst_csi_controller_start(
+        self, "group contents", self->group_contents_resource, kst_csi_reconcile_group_content);
     self->claims = kst_csi_controller_start(self, "claims", &kst_res_pvcs, kst_csi_reconcile_claim);
     self->pvs = kst_csi_controller_start(self, "volumes", &kst_res_pvs, kst_csi_reconcile_pv);
     self->snapshots = kst_csi_controller_start(self, "snapshots", &kst_res_snapshots,
@@ -174,14 +176,23 @@ static bool is_synced(const struct kst_csi *self)
     return kst_csi_controller_is_synced(self->claims) && kst_csi_controller_is_synced(self->pvs) &&
            kst_csi_controller_is_synced(self->snapshots) &&
            kst_csi_controller_is_synced(self->contents) &&
-           kst_csi_controller_is_synced(self->groups);
+           kst_csi_controller_is_synced(self->groups) &&
+           kst_csi_controller_is_synced(self->group_contents);
 }
 
 int kst_csi_new(const struct kst_csi_options *options, struct kst_csi **out, struct kst_err **err)
 {
-    const struct kst_kube_resource *groups = NULL;
+    const struct kst_kube_resource *groups = NULL, *contents = NULL, *classes = NULL;
     int rc = kst_kube_find_resource(
         options->kube, "volumegroupsnapshots.groupsnapshot.storage.k8s.io", &groups, err);
+    if (rc == 0)
+        rc = kst_kube_find_resource(options->kube,
+                                    "volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io",
+                                    &contents, err);
+    if (rc == 0)
+        rc = kst_kube_find_resource(options->kube,
+                                    "volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io",
+                                    &classes, err);
     if (rc < 0)
         return rc;
     struct kst_csi *self = kst_calloc(1, sizeof(*self));
@@ -194,6 +205,8 @@ int kst_csi_new(const struct kst_csi_options *options, struct kst_csi **out, str
         .release = options->release,
         .arg = options->arg,
         .group_resource = groups,
+        .group_contents_resource = contents,
+        .group_class_resource = classes,
     };
     start(self);
     while (rc == 0 && !is_synced(self))
@@ -210,8 +223,8 @@ void kst_csi_free(struct kst_csi *self)
 {
     if (!self)
         return;
-    struct kst_csi_controller *const all[] = {self->claims, self->pvs, self->snapshots,
-                                              self->contents, self->groups};
+    struct kst_csi_controller *const all[] = {self->claims,   self->pvs,    self->snapshots,
+                                              self->contents, self->groups, self->group_contents};
     kst_fiber_cancel(self->leases);
     kst_fiber_join(self->leases, NULL);
     for (size_t i = 0; i < KST_ARRAY_LEN(all); i++)

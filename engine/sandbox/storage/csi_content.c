@@ -130,6 +130,7 @@ static int check_faults(struct cut *cut, struct kst_err **err)
  * not reach the API server, and for contents that are made by hand. */
 struct note {
     int64_t created_ns, size;
+    char *group; /* the handle of the group that the cut is part of; NULL for none */
 };
 
 static bool read_note(const struct cut *cut, struct note *note)
@@ -142,6 +143,8 @@ static bool read_note(const struct cut *cut, struct note *note)
         return false;
     note->created_ns = kst_json_path_int(json, "createdNs", 0);
     note->size = kst_json_path_int(json, "bytes", 0);
+    free(note->group);
+    note->group = kst_strdup(kst_json_path_str(json, "group"));
     return note->created_ns > 0;
 }
 
@@ -154,17 +157,23 @@ static int write_line(const char *file, const char *mode, const char *line, stru
     return good ? 0 : kst_err_set(err, KST_E_IO, "%s: cannot be written", file);
 }
 
+int kst_csi_write_note(const char *cut, int64_t created_ns, int64_t bytes, const char *group,
+                       struct kst_err **err)
+{
+    kst_auto_json struct kst_json *note = kst_json_make("{'createdNs':%L,'bytes':%L,'group':%s}",
+                                                        created_ns, bytes, group);
+    kst_auto_free char *file = kst_asprintf("%s.note", cut), *text = kst_json_text(note);
+    return write_line(file, "we", text, err);
+}
+
 static int write_notes(const struct cut *cut, const struct note *note, int64_t started,
                        struct kst_err **err)
 {
-    kst_auto_free char *file = kst_asprintf("%s.note", cut->path);
-    kst_auto_free char *text = kst_asprintf("{\"createdNs\":%lld,\"bytes\":%lld}\n",
-                                            (long long)note->created_ns, (long long)note->size);
     kst_auto_free char *line = kst_asprintf("%lld %lld %lld %s/%s %s %s\n", (long long)started,
                                             (long long)now_ns(CLOCK_MONOTONIC),
                                             (long long)note->created_ns, cut->ns, cut->snapshot,
                                             cut->claim ? cut->claim : "-", cut->name);
-    int rc = write_line(file, "we", text, err);
+    int rc = kst_csi_write_note(cut->path, note->created_ns, note->size, NULL, err);
     return rc < 0 || !cut->csi->log ? rc : write_line(cut->csi->log, "ae", line, err);
 }
 
@@ -210,6 +219,7 @@ static int tell_cut(struct cut *cut, const char *handle, const struct note *note
     struct kst_json *status = kst_json_mut(body, "status");
     if (note->size > 0)
         kst_json_set_int(status, "restoreSize", note->size);
+    kst_json_set_str(status, "volumeGroupSnapshotHandle", note->group);
     if (ready)
         kst_json_set(status, "error", kst_json_null());
     return patch(cut, true, body, err);
@@ -226,7 +236,9 @@ static int create(struct cut *cut, struct kst_err **err)
     if (rc < 0)
         return rc;
     kst_auto_err struct kst_err *cause = NULL;
-    if (make_cut(cut, &note, &cause) < 0)
+    rc = make_cut(cut, &note, &cause);
+    free(kst_take(note.group));
+    if (rc < 0)
         return driver_error(cut, kst_err_message(cause), err);
     bool ready = fault_ms(cut, "readyDelayMs") == 0 && !fault(cut, "neverReady");
     rc = tell_cut(cut, strrchr(cut->path, '/') + 1, &note, ready, err);
@@ -276,8 +288,12 @@ static int adopt(struct cut *cut, const char *handle, struct kst_err **err)
     int rc = check_class(cut, err);
     if (rc < 0)
         return rc;
-    if (read_note(cut, &note))
-        return tell_cut(cut, handle, &note, true, err);
+    bool found = read_note(cut, &note);
+    if (found)
+        rc = tell_cut(cut, handle, &note, true, err);
+    free(note.group);
+    if (found)
+        return rc;
     kst_auto_free char *inner = kst_asprintf("can not find snapshot for snapshotID %s", handle);
     kst_auto_free char *quote = kst_csi_quoted(inner);
     kst_auto_free char *why = kst_asprintf("failed to list snapshot for content %s: %s", cut->name,
@@ -300,20 +316,37 @@ static bool should_remove(const struct cut *cut)
            kst_csi_annotation(cut->content, KST_CSI_BEING_DELETED);
 }
 
+int kst_csi_remove_cut(struct kst_csi *csi, const char *handle, struct kst_err **err)
+{
+    kst_auto_free char *path = NULL, *file = NULL;
+    if (kst_storage_path(csi->volumes, handle, &path, NULL) < 0)
+        return 0;
+    file = kst_asprintf("%s.note", path);
+    int rc = kst_csi_remove(csi, path, err);
+    if (rc == 0)
+        unlink(file);
+    return rc;
+}
+
+/* One of a group, which the driver removes with the group. */
+static bool is_member(const struct cut *cut)
+{
+    return kst_csi_annotation(cut->content, KST_CSI_GROUP_HANDLE) ||
+           kst_json_path_str(cut->content, "status.volumeGroupSnapshotHandle");
+}
+
 static int remove_cut(struct cut *cut, struct kst_err **err)
 {
+    const char *handle = kst_json_path_str(cut->content, "status.snapshotHandle");
     int rc = 0;
-    if (cut->path && is(kst_json_path_str(cut->content, "spec.deletionPolicy"), "Delete") &&
-        kst_json_path_str(cut->content, "status.snapshotHandle")) {
-        kst_auto_free char *file = kst_asprintf("%s.note", cut->path);
+    if (is(kst_json_path_str(cut->content, "spec.deletionPolicy"), "Delete") && handle &&
+        !is_member(cut)) {
         kst_auto_json struct kst_json *body = kst_json_make(
             "{'status':{'snapshotHandle':null,'readyToUse':null,'creationTime':null,"
             "'restoreSize':null}}");
-        rc = kst_csi_remove(cut->csi, cut->path, err);
-        if (rc == 0) {
-            unlink(file);
+        rc = kst_csi_remove_cut(cut->csi, handle, err);
+        if (rc == 0)
             rc = patch(cut, true, body, err);
-        }
     }
     kst_auto_json struct kst_json *now = NULL;
     if (rc == 0)
@@ -347,6 +380,8 @@ static int work_on(struct cut *cut, int64_t *again_ms, struct kst_err **err)
     kst_err_clear(err);
     if (should_remove(cut))
         return remove_cut(cut, err);
+    if (kst_csi_annotation(cut->content, KST_CSI_GROUP_HANDLE))
+        return 0; /* csi_group.c has it all */
     if (!handle)
         return given ? adopt(cut, given, err) : create(cut, err);
     if (!kst_json_path_true(cut->content, "status.readyToUse"))
@@ -360,8 +395,7 @@ int kst_csi_reconcile_content(struct kst_csi *csi, const char *ns, const char *n
 {
     kst_auto_json struct kst_json *content = NULL, *snapshot = NULL, *faults = kst_csi_faults(csi);
     int rc = kst_csi_find_object(csi, &kst_res_snapshot_contents, NULL, name, &content, err);
-    if (rc < 0 || !is(kst_json_path_str(content, "spec.driver"), KST_CSI_DRIVER) ||
-        kst_csi_annotation(content, KST_CSI_GROUP_HANDLE))
+    if (rc < 0 || !is(kst_json_path_str(content, "spec.driver"), KST_CSI_DRIVER))
         return rc;
     struct cut cut = {
         .csi = csi,

@@ -2,7 +2,7 @@
 /*
  * Groups: what snapshot-controller, csi-snapshotter and a driver with group snapshots make of a
  * VolumeGroupSnapshot. Its members are VolumeSnapshots that it owns, each with the claim it came
- * from; they end with it.
+ * from; they end with it (csi_group_end.c).
  * https://github.com/kubernetes-csi/external-snapshotter/blob/master/pkg/common-controller/groupsnapshot_controller_helper.go
  */
 #include <stdio.h>
@@ -23,9 +23,6 @@
 #include "sandbox/storage/csi_internal.h"
 #include "sandbox/storage/storage.h"
 
-#define IN_GROUP    KST_CSI_SNAPSHOTS "volumesnapshot-in-group-protection"
-#define GROUP_BOUND "groupsnapshot.storage.kubernetes.io/volumegroupsnapshot-bound-protection"
-
 /* One volume of a group. */
 struct member {
     struct group *group;
@@ -38,20 +35,11 @@ struct group {
     struct kst_csi *csi;
     const char *ns, *name;
     struct kst_json *object, *claims;
+    char *content, *policy; /* the name of its content; Delete or Retain */
     struct member *members;
     size_t count;
     int64_t created_ns;
 };
-
-const char *kst_csi_group_of(const struct kst_json *snapshot)
-{
-    const struct kst_json *owners = kst_json_path(snapshot, "metadata.ownerReferences");
-    for (const struct kst_json *row = kst_json_first(owners); row; row = kst_json_next(row)) {
-        if (is(kst_json_path_str(row, "kind"), "VolumeGroupSnapshot"))
-            return kst_json_path_str(row, "name");
-    }
-    return NULL;
-}
 
 static int patch_status(const struct group *self, const struct kst_json *status,
                         struct kst_err **err)
@@ -124,6 +112,15 @@ static int cut_member(void *arg, struct kst_err **err)
     return rc < 0 ? rc : kst_csi_cut(csi, from, to, true, err);
 }
 
+static int note_cut(const struct member *member, struct kst_err **err)
+{
+    kst_auto_free char *path = NULL;
+    int rc = kst_storage_path(member->group->csi->volumes, member->handle, &path, err);
+    return rc < 0 ? rc
+                  : kst_csi_write_note(path, member->group->created_ns, member->bytes,
+                                       uid_of(member->group), err);
+}
+
 static int cut_all(struct group *self, struct kst_err **err)
 {
     kst_auto_json struct kst_json *faults = kst_csi_faults(self->csi);
@@ -143,7 +140,10 @@ static int cut_all(struct group *self, struct kst_err **err)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     self->created_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    return rc < 0 ? rc : cut;
+    rc = rc < 0 ? rc : cut;
+    for (size_t i = 0; rc == 0 && i < self->count; i++)
+        rc = note_cut(&self->members[i], err);
+    return rc;
 }
 
 static int adopt(int rc, struct kst_err **err)
@@ -154,6 +154,63 @@ static int adopt(int rc, struct kst_err **err)
     return 0;
 }
 
+static int find_policy(struct group *self, struct kst_err **err)
+{
+    const char *name = kst_json_path_str(self->object, "spec.volumeGroupSnapshotClassName");
+    kst_auto_json struct kst_json *class = NULL;
+    if (!name)
+        return kst_err_set(err, KST_E_FAILED,
+                           "failed to take group snapshot %s without a group snapshot class",
+                           self->name);
+    int rc = kst_csi_find_object(self->csi, self->csi->group_class_resource, NULL, name, &class,
+                                 err);
+    if (rc == 0 && !class)
+        rc = kst_err_set(err, KST_E_NOT_FOUND,
+                         "volumegroupsnapshotclass.groupsnapshot.storage.k8s.io \"%s\" not found",
+                         name);
+    if (rc == 0)
+        self->policy = kst_strdup(kst_json_path_str(class, "deletionPolicy"));
+    return rc;
+}
+
+static int make_content(struct group *self, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *handles = kst_json_array();
+    for (size_t i = 0; i < self->count; i++)
+        kst_json_push(handles, kst_json_from_str(self->members[i].volume));
+    const char *version = self->csi->group_contents_resource->api_version;
+    kst_auto_json struct kst_json *content = kst_json_make(
+        "{'apiVersion':%s,'kind':'VolumeGroupSnapshotContent',"
+        "'metadata':{'name':%s,'finalizers':[%s]},"
+        "'spec':{'deletionPolicy':%s,'driver':%s,'volumeGroupSnapshotClassName':%s,"
+        "'source':{'volumeHandles':%J},'volumeGroupSnapshotRef':{'apiVersion':%s,"
+        "'kind':'VolumeGroupSnapshot','name':%s,'namespace':%s,'uid':%s,'resourceVersion':%s}}}",
+        version, self->content, KST_CSI_GROUP_CONTENT_BOUND, self->policy, KST_CSI_DRIVER,
+        kst_json_path_str(self->object, "spec.volumeGroupSnapshotClassName"), handles, version,
+        self->name, self->ns, uid_of(self),
+        kst_json_path_str(self->object, "metadata.resourceVersion"));
+    return adopt(kst_kube_create(self->csi->kube, self->csi->group_contents_resource, NULL, content,
+                                 false, NULL, err),
+                 err);
+}
+
+/* What the driver says of its cuts. */
+static int tell_cuts(struct group *self, const char *created, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *list = kst_json_array();
+    for (size_t i = 0; i < self->count; i++)
+        kst_json_push(list, kst_json_make("{'volumeHandle':%s,'snapshotHandle':%s,"
+                                          "'creationTime':%L,'readyToUse':true,'restoreSize':%L}",
+                                          self->members[i].volume, self->members[i].handle,
+                                          self->created_ns, self->members[i].bytes));
+    kst_auto_json struct kst_json *patch = kst_json_make(
+        "{'status':{'volumeGroupSnapshotHandle':%s,'creationTime':%s,'readyToUse':true,"
+        "'error':null,'volumeSnapshotInfoList':%J}}",
+        uid_of(self), created, list);
+    return kst_kube_patch(self->csi->kube, self->csi->group_contents_resource, NULL, self->content,
+                          "status", KST_PATCH_MERGE, patch, NULL, err);
+}
+
 static int make_member(struct member *member, struct kst_err **err)
 {
     const struct group *self = member->group;
@@ -162,24 +219,25 @@ static int make_member(struct member *member, struct kst_err **err)
     kst_auto_json struct kst_json *content = kst_json_make(
         "{'apiVersion':'snapshot.storage.k8s.io/v1','kind':'VolumeSnapshotContent',"
         "'metadata':{'name':%s,'annotations':{%s:%s},'finalizers':[%s]},"
-        "'spec':{'deletionPolicy':'Delete','driver':%s,'source':{'volumeHandle':%s},"
+        "'spec':{'deletionPolicy':%s,'driver':%s,'source':{'volumeHandle':%s},"
         "'volumeSnapshotRef':{'kind':'VolumeSnapshot','name':%s,'namespace':%s}}}",
-        member->content, KST_CSI_GROUP_HANDLE, uid_of(self), KST_CSI_CONTENT_BOUND, KST_CSI_DRIVER,
-        member->volume, member->name, self->ns);
+        member->content, KST_CSI_GROUP_HANDLE, uid_of(self), KST_CSI_CONTENT_BOUND, self->policy,
+        KST_CSI_DRIVER, member->volume, member->name, self->ns);
     kst_auto_json struct kst_json *snapshot = kst_json_make(
         "{'apiVersion':'snapshot.storage.k8s.io/v1','kind':'VolumeSnapshot',"
-        "'metadata':{'name':%s,'namespace':%s,'finalizers':[%s],'ownerReferences':["
+        "'metadata':{'name':%s,'namespace':%s,'finalizers':[%s,%s],'ownerReferences':["
         "{'apiVersion':%s,'kind':'VolumeGroupSnapshot','name':%s,'uid':%s}]},"
         "'spec':{'source':{'persistentVolumeClaimName':%s}}}",
-        member->name, self->ns, IN_GROUP, self->csi->group_resource->api_version, self->name,
-        uid_of(self), member->claim);
+        member->name, self->ns, KST_CSI_IN_GROUP, KST_CSI_AS_SOURCE,
+        self->csi->group_resource->api_version, self->name, uid_of(self), member->claim);
     kst_auto_json struct kst_json *content_status = kst_json_make(
-        "{'status':{'snapshotHandle':%s,'creationTime':%L,'readyToUse':true,'restoreSize':%L}}",
-        member->handle, self->created_ns, member->bytes);
+        "{'status':{'snapshotHandle':%s,'creationTime':%L,'readyToUse':true,'restoreSize':%L,"
+        "'volumeGroupSnapshotHandle':%s}}",
+        member->handle, self->created_ns, member->bytes, uid_of(self));
     kst_auto_json struct kst_json *status = kst_json_make(
         "{'status':{'boundVolumeSnapshotContentName':%s,'creationTime':%s,'readyToUse':true,"
-        "'restoreSize':%s}}",
-        member->content, created, member->size);
+        "'restoreSize':%s,'volumeGroupSnapshotName':%s}}",
+        member->content, created, member->size, self->name);
     int rc = adopt(kst_kube_create(self->csi->kube, &kst_res_snapshot_contents, NULL, content,
                                    false, NULL, err),
                    err);
@@ -221,6 +279,10 @@ static int make(struct group *self, struct kst_err **err)
     clock_gettime(CLOCK_MONOTONIC, &started);
     int rc = find_members(self, err);
     if (rc == 0)
+        rc = find_policy(self, err);
+    if (rc == 0)
+        rc = make_content(self, err);
+    if (rc == 0)
         rc = cut_all(self, err);
     char created[KST_TIME_TEXT];
     kst_time_format(rc < 0 ? kst_wall_ms() : self->created_ns / 1000000, created);
@@ -232,71 +294,29 @@ static int make(struct group *self, struct kst_err **err)
         return rc;
     }
     log_cuts(self, (int64_t)started.tv_sec * 1000000000 + started.tv_nsec);
+    rc = tell_cuts(self, created, err);
     for (size_t i = 0; rc == 0 && i < self->count; i++)
         rc = make_member(&self->members[i], err);
-    kst_auto_free char *content = kst_asprintf("groupsnapcontent-%s", uid_of(self));
     kst_auto_json struct kst_json *status = kst_json_make(
         "{'boundVolumeGroupSnapshotContentName':%s,'creationTime':%s,'readyToUse':true,"
         "'error':null}",
-        content, created);
+        self->content, created);
     return rc < 0 ? rc : patch_status(self, status, err);
 }
 
-/* ---- Ending ---- */
+/* ---- All of it ---- */
 
-static int end_member(const struct group *self, const struct kst_json *snapshot,
-                      struct kst_err **err)
+static int work_on(struct group *self, int64_t *again_ms, struct kst_err **err)
 {
-    const char *bound = kst_json_path_str(snapshot, "status.boundVolumeSnapshotContentName");
-    kst_auto_json struct kst_json *content = NULL;
-    kst_auto_free char *path = NULL;
-    int rc = bound ? kst_csi_find_object(self->csi, &kst_res_snapshot_contents, NULL, bound,
-                                         &content, err)
-                   : 0;
-    const char *handle = kst_json_path_str(content, "status.snapshotHandle");
-    if (rc == 0 && handle)
-        rc = kst_storage_path(self->csi->volumes, handle, &path, err);
-    if (rc == 0 && path)
-        rc = kst_csi_remove(self->csi, path, err);
-    if (rc == 0 && content)
-        rc = kst_csi_set_finalizer(self->csi, &kst_res_snapshot_contents, content,
-                                   KST_CSI_CONTENT_BOUND, false, NULL, err);
-    if (rc == 0 && content)
-        rc = kst_csi_forget_not_found(kst_kube_delete(self->csi->kube, &kst_res_snapshot_contents,
-                                                      NULL, bound, NULL, err),
-                                      err);
-    if (rc == 0)
-        rc = kst_csi_set_finalizer(self->csi, &kst_res_snapshots, snapshot, IN_GROUP, false, NULL,
-                                   err);
-    return rc < 0 ? rc
-                  : kst_csi_forget_not_found(
-                        kst_kube_delete(self->csi->kube, &kst_res_snapshots, self->ns,
-                                        kst_json_path_str(snapshot, "metadata.name"), NULL, err),
-                        err);
-}
-
-static int end(struct group *self, struct kst_err **err)
-{
-    kst_auto_json struct kst_json *all = NULL;
-    int rc = kst_kube_list(self->csi->kube, &kst_res_snapshots, self->ns, NULL, &all, NULL, err);
-    for (const struct kst_json *row = kst_json_first(all); rc == 0 && row;
-         row = kst_json_next(row)) {
-        if (is(kst_csi_group_of(row), self->name))
-            rc = end_member(self, row, err);
-    }
-    return rc < 0 ? rc
-                  : kst_csi_set_finalizer(self->csi, self->csi->group_resource, self->object,
-                                          GROUP_BOUND, false, NULL, err);
-}
-
-static int work_on(struct group *self, struct kst_err **err)
-{
+    if (!self->object)
+        return kst_csi_wake_members(self->csi, self->ns, self->name, err);
+    self->content = kst_asprintf("groupsnapcontent-%s", uid_of(self));
     if (kst_json_path_str(self->object, "metadata.deletionTimestamp"))
-        return end(self, err);
+        return kst_csi_end_group(self->csi, self->object, self->content, again_ms, err);
     if (kst_json_path_str(self->object, "status.creationTime"))
         return 0;
-    int rc = kst_csi_set_finalizer(self->csi, self->csi->group_resource, self->object, GROUP_BOUND,
-                                   true, NULL, err);
+    int rc = kst_csi_set_finalizer(self->csi, self->csi->group_resource, self->object,
+                                   KST_CSI_GROUP_BOUND, true, NULL, err);
     return rc < 0 ? rc : make(self, err);
 }
 
@@ -305,8 +325,8 @@ int kst_csi_reconcile_group(struct kst_csi *csi, const char *ns, const char *nam
 {
     struct group group = {.csi = csi, .ns = ns, .name = name};
     int rc = kst_csi_find_object(csi, csi->group_resource, ns, name, &group.object, err);
-    if (rc == 0 && group.object)
-        rc = kst_csi_forget_not_found(work_on(&group, err), err);
+    if (rc == 0)
+        rc = kst_csi_forget_not_found(work_on(&group, again_ms, err), err);
     for (size_t i = 0; i < group.count; i++) {
         free(group.members[i].name);
         free(group.members[i].content);
@@ -314,6 +334,8 @@ int kst_csi_reconcile_group(struct kst_csi *csi, const char *ns, const char *nam
         free(group.members[i].size);
     }
     free(group.members);
+    free(group.content);
+    free(group.policy);
     kst_json_free(group.object);
     kst_json_free(group.claims);
     return rc;

@@ -2,7 +2,7 @@
 /*
  * What the parts of the storage share: external-provisioner (csi_provision.c), snapshot-controller
  * (csi_snapshot.c), csi-snapshotter and driver (csi_content.c); the groups of the last three
- * (csi_group.c).
+ * (csi_group.c, csi_group_end.c).
  */
 #ifndef KST_SANDBOX_STORAGE_CSI_INTERNAL_H
 #define KST_SANDBOX_STORAGE_CSI_INTERNAL_H
@@ -26,8 +26,19 @@ struct kst_kube_resource;
 #define KST_CSI_SECRET_NAMESPACE KST_CSI_SNAPSHOTS "deletion-secret-namespace"
 /* On the content of a member of a group. */
 #define KST_CSI_GROUP_HANDLE     "groupsnapshot.storage.kubernetes.io/volumeGroupSnapshotHandle"
+/* On a group's content: that its VolumeGroupSnapshot goes. The finalizers of both. */
+#define KST_CSI_GROUP_BEING_DELETED \
+    "groupsnapshot.storage.kubernetes.io/volumegroupsnapshot-being-deleted"
+#define KST_CSI_GROUP_CONTENT_BOUND \
+    "groupsnapshot.storage.kubernetes.io/volumegroupsnapshotcontent-bound-protection"
+#define KST_CSI_GROUP_BOUND \
+    "groupsnapshot.storage.kubernetes.io/volumegroupsnapshot-bound-protection"
+/* The finalizers of a VolumeSnapshot, the last one of a member of a group. */
+#define KST_CSI_AS_SOURCE     KST_CSI_SNAPSHOTS "volumesnapshot-as-source-protection"
+#define KST_CSI_BOUND         KST_CSI_SNAPSHOTS "volumesnapshot-bound-protection"
+#define KST_CSI_IN_GROUP      KST_CSI_SNAPSHOTS "volumesnapshot-in-group-protection"
 /* The finalizer of a content. */
-#define KST_CSI_CONTENT_BOUND    KST_CSI_SNAPSHOTS "volumesnapshotcontent-bound-protection"
+#define KST_CSI_CONTENT_BOUND KST_CSI_SNAPSHOTS "volumesnapshotcontent-bound-protection"
 
 enum { KST_CSI_LOOK_AGAIN_MS = 500 };
 
@@ -38,15 +49,16 @@ struct kst_csi {
     void (*hold)(void *arg, const char *volume);
     void (*release)(void *arg, const char *volume);
     void *arg;
-    const struct kst_kube_resource *group_resource; /* of VolumeGroupSnapshots */
-    struct kst_csi_controller *claims, *pvs, *snapshots, *contents, *groups;
+    /* Of VolumeGroupSnapshots, their contents and classes. */
+    const struct kst_kube_resource *group_resource, *group_contents_resource, *group_class_resource;
+    struct kst_csi_controller *claims, *pvs, *snapshots, *contents, *groups, *group_contents;
     struct kst_cond changed; /* a controller has seen all that there is, or nothing is left of it */
     struct kst_fiber *leases;
 };
 
 /* What each of the controllers does for one of its objects. */
 kst_csi_reconcile_fn kst_csi_reconcile_claim, kst_csi_reconcile_pv, kst_csi_reconcile_snapshot,
-    kst_csi_reconcile_content, kst_csi_reconcile_group;
+    kst_csi_reconcile_content, kst_csi_reconcile_group, kst_csi_reconcile_group_content;
 
 /* csi_snapshot.c: what the snapshot-controller does for a content whose VolumeSnapshot (`snapshot`,
  * NULL where there is none) is gone or goes: it stays under protection, or the sidecar is told. */
@@ -59,6 +71,21 @@ int kst_csi_keep_leases(void *arg, struct kst_err **err);
 
 /* The name of the VolumeGroupSnapshot that owns a VolumeSnapshot, or NULL. */
 const char *kst_csi_group_of(const struct kst_json *snapshot);
+/* csi_group_end.c: ends a VolumeGroupSnapshot that is being deleted, whose content has this name;
+ * and has the members look again that waited for its end. */
+int kst_csi_end_group(struct kst_csi *csi, const struct kst_json *object, const char *content,
+                      int64_t *again_ms, struct kst_err **err);
+int kst_csi_wake_members(struct kst_csi *csi, const char *ns, const char *name,
+                         struct kst_err **err);
+/* csi_snapshot.c: whether a claim is being filled from a VolumeSnapshot. */
+int kst_csi_is_being_restored(struct kst_csi *csi, const char *ns, const char *snapshot,
+                              bool *answer, struct kst_err **err);
+/* csi_content.c: keeps beside a cut when it was made and how large its volume is, for contents that
+ * are made by hand; `group`: the handle of the group that it is part of, or NULL. */
+int kst_csi_write_note(const char *cut, int64_t created_ns, int64_t bytes, const char *group,
+                       struct kst_err **err);
+/* Removes a cut with its note; a handle that leads nowhere is none. */
+int kst_csi_remove_cut(struct kst_csi *csi, const char *handle, struct kst_err **err);
 
 /* The data of ConfigMap kube-system/dircsi-faults, for kst_storage_fault(); NULL where there is
  * none. Read anew for each look at an object. */

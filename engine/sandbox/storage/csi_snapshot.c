@@ -17,9 +17,7 @@
 #include "sandbox/storage/csi_internal.h"
 #include "sandbox/storage/storage.h"
 
-#define AS_SOURCE KST_CSI_SNAPSHOTS "volumesnapshot-as-source-protection"
-#define BOUND     KST_CSI_SNAPSHOTS "volumesnapshot-bound-protection"
-#define PVC       KST_CSI_SNAPSHOTS "pvc-as-source-protection"
+#define PVC KST_CSI_SNAPSHOTS "pvc-as-source-protection"
 
 /* A VolumeSnapshot at work. */
 struct job {
@@ -376,10 +374,38 @@ static bool is_told(const struct kst_json *was, const struct kst_json *status)
     return true;
 }
 
+/* The name of the group that the cut is part of, by the group's content, which must be there. */
+static int tell_group(struct job *job, struct kst_json *status, struct kst_err **err)
+{
+    const char *handle = kst_json_path_str(job->content, "status.volumeGroupSnapshotHandle");
+    kst_auto_json struct kst_json *all = NULL;
+    if (!handle)
+        return 0;
+    int rc = kst_kube_list(job->csi->kube, job->csi->group_contents_resource, NULL, NULL, &all,
+                           NULL, err);
+    for (const struct kst_json *row = kst_json_first(all); row; row = kst_json_next(row)) {
+        if (!is(kst_json_path_str(row, "status.volumeGroupSnapshotHandle"), handle))
+            continue;
+        kst_json_set_str(status, "volumeGroupSnapshotName",
+                         kst_json_path_str(row, "spec.volumeGroupSnapshotRef.name"));
+        return 0;
+    }
+    if (rc < 0)
+        return rc;
+    kst_err_set(err, KST_E_FAILED,
+                "Snapshot status update failed, updateSnapshotStatus: cannot find the group "
+                "snapshot for VolumeSnapshot [%s/%s], will not update snapshot status",
+                job->ns, job->name);
+    return tell_error(job, false, "SnapshotStatusUpdateFailed", err);
+}
+
 static int copy_status(struct job *job, struct kst_err **err)
 {
     const struct kst_json *was = kst_json_get(job->snapshot, "status");
     kst_auto_json struct kst_json *status = status_of(job);
+    int found = tell_group(job, status, err);
+    if (found < 0)
+        return found;
     if (is_told(was, status))
         return 0;
     bool cut = kst_json_get(status, "creationTime") != NULL;
@@ -422,19 +448,39 @@ static int free_claim(struct job *job, bool being_deleted, struct kst_err **err)
 
 /* ---- The end ---- */
 
-/* Whether a claim is being filled from it. */
-static int is_being_restored(struct job *job, bool *answer, struct kst_err **err)
+int kst_csi_is_being_restored(struct kst_csi *csi, const char *ns, const char *snapshot,
+                              bool *answer, struct kst_err **err)
 {
     kst_auto_json struct kst_json *all = NULL;
-    int rc = kst_kube_list(job->csi->kube, &kst_res_pvcs, job->ns, NULL, &all, NULL, err);
+    int rc = kst_kube_list(csi->kube, &kst_res_pvcs, ns, NULL, &all, NULL, err);
     *answer = false;
     for (const struct kst_json *row = kst_json_first(all); row; row = kst_json_next(row)) {
         if (is(kst_json_path_str(row, "spec.dataSource.kind"), "VolumeSnapshot") &&
-            is(kst_json_path_str(row, "spec.dataSource.name"), job->name) &&
+            is(kst_json_path_str(row, "spec.dataSource.name"), snapshot) &&
             is(kst_json_path_str(row, "status.phase"), "Pending"))
             *answer = true;
     }
     return rc;
+}
+
+/* Whether its group is there yet, which takes its members with it. */
+static int is_in_group(struct job *job, bool *answer, struct kst_err **err)
+{
+    const char *name = field(job, "status.volumeGroupSnapshotName");
+    kst_auto_json struct kst_json *group = NULL;
+    int rc = name ? kst_csi_find_object(job->csi, job->csi->group_resource, job->ns, name, &group,
+                                        err)
+                  : 0;
+    *answer = group != NULL;
+    if (!group)
+        return rc;
+    kst_auto_free char *text = kst_asprintf(
+        "deletion of the individual volume snapshot %s/%s is not allowed as it belongs to group "
+        "snapshot %s/%s. Deleting the group snapshot will trigger the deletion of all the "
+        "individual volume snapshots that are part of the group.",
+        job->ns, job->name, job->ns, name);
+    kst_event_emit(job->csi->kube, job->snapshot, KST_EVENT_WARNING, "SnapshotDeletePending", text);
+    return 0;
 }
 
 static int mark_ending(struct kst_csi *csi, const struct kst_json *content, struct kst_err **err)
@@ -460,13 +506,14 @@ static int release_content(struct job *job, bool delete, struct kst_err **err)
 
 static bool is_held(const struct kst_json *snapshot)
 {
-    return kst_csi_has_finalizer(snapshot, AS_SOURCE) || kst_csi_has_finalizer(snapshot, BOUND);
+    return kst_csi_has_finalizer(snapshot, KST_CSI_AS_SOURCE) ||
+           kst_csi_has_finalizer(snapshot, KST_CSI_BOUND) ||
+           kst_csi_has_finalizer(snapshot, KST_CSI_IN_GROUP);
 }
 
-static int remove_snapshot(struct job *job, int64_t *again_ms, struct kst_err **err)
+/* The content that is bound to it, in both directions. */
+static int find_bound(struct job *job, struct kst_err **err)
 {
-    if (!is_held(job->snapshot)) /* nor is it ours any more */
-        return 0;
     const char *bound = field(job, "status.boundVolumeSnapshotContentName");
     kst_auto_free char *usual = kst_asprintf("snapcontent-%s", field(job, "metadata.uid"));
     if (!bound && claim_name(job))
@@ -474,31 +521,55 @@ static int remove_snapshot(struct job *job, int64_t *again_ms, struct kst_err **
     int rc = bound ? kst_csi_find_object(job->csi, &kst_res_snapshot_contents, NULL, bound,
                                          &job->content, err)
                    : 0;
-    bool busy = false;
     if (rc == 0 && !is(kst_json_path_str(job->content, "spec.volumeSnapshotRef.uid"),
                        field(job, "metadata.uid")))
         kst_json_free(kst_take(job->content));
+    return rc;
+}
+
+/* What holds the VolumeSnapshot back, but for a content that goes: its end wakes us. */
+static int let_go(struct job *job, bool content_goes, struct kst_err **err)
+{
+    static const char *const finalizers[] = {KST_CSI_AS_SOURCE, KST_CSI_IN_GROUP, KST_CSI_BOUND};
+    size_t count = KST_ARRAY_LEN(finalizers) - content_goes;
+    for (size_t i = 0; i < count; i++) {
+        struct kst_json *fresh = NULL;
+        int rc = kst_csi_set_finalizer(job->csi, &kst_res_snapshots, job->snapshot, finalizers[i],
+                                       false, &fresh, err);
+        if (rc < 0)
+            return rc;
+        if (fresh) {
+            kst_json_free(job->snapshot);
+            job->snapshot = fresh;
+        }
+    }
+    return 0;
+}
+
+static int remove_snapshot(struct job *job, int64_t *again_ms, struct kst_err **err)
+{
+    if (!is_held(job->snapshot)) /* nor is it ours any more */
+        return 0;
+    bool busy = false, member = false;
+    int rc = find_bound(job, err);
     if (rc == 0 && job->content)
-        rc = is_being_restored(job, &busy, err);
-    if (rc < 0)
-        return rc;
-    if (busy) {
+        rc = kst_csi_is_being_restored(job->csi, job->ns, job->name, &busy, err);
+    if (rc == 0 && busy)
         kst_event_emit(job->csi->kube, job->snapshot, KST_EVENT_WARNING, "SnapshotDeletePending",
                        "Snapshot is being used to restore a PVC");
+    if (rc == 0 && !busy)
+        rc = is_in_group(job, &member, err);
+    if (rc < 0)
+        return rc;
+    if (busy || member) {
         *again_ms = KST_CSI_LOOK_AGAIN_MS;
         return 0;
     }
     bool delete = is(kst_json_path_str(job->content, "spec.deletionPolicy"), "Delete");
     if (job->content)
         rc = kst_csi_forget_not_found(release_content(job, delete, err), err);
-    struct kst_json *fresh = NULL;
     if (rc == 0)
-        rc = kst_csi_set_finalizer(job->csi, &kst_res_snapshots, job->snapshot, AS_SOURCE, false,
-                                   &fresh, err);
-    if (rc == 0 && !(job->content && delete)) /* else the end of the content wakes us */
-        rc = kst_csi_set_finalizer(job->csi, &kst_res_snapshots, fresh ? fresh : job->snapshot,
-                                   BOUND, false, NULL, err);
-    kst_json_free(fresh);
+        rc = let_go(job, job->content && delete, err);
     return kst_csi_forget_not_found(rc, err);
 }
 
@@ -524,7 +595,7 @@ int kst_csi_keep_content(struct kst_csi *csi, const struct kst_json *content,
 
 static int add_finalizers(struct job *job, struct kst_err **err)
 {
-    static const char *const finalizers[] = {AS_SOURCE, BOUND};
+    static const char *const finalizers[] = {KST_CSI_AS_SOURCE, KST_CSI_BOUND};
     bool bound = is(kst_json_path_str(job->content, "spec.deletionPolicy"), "Delete");
     for (size_t i = 0; i < (bound ? 2 : 1); i++) {
         struct kst_json *fresh = NULL;
@@ -589,10 +660,12 @@ int kst_csi_reconcile_snapshot(struct kst_csi *csi, const char *ns, const char *
     int rc = kst_csi_find_object(job.csi, &kst_res_snapshots, ns, name, &job.snapshot, err);
     if (rc < 0 || !job.snapshot)
         return rc;
-    if (kst_csi_group_of(job.snapshot)) { /* group.c makes and ends it */
-        kst_csi_controller_poke(csi->groups, ns, kst_csi_group_of(job.snapshot));
+    if (kst_csi_group_of(job.snapshot)) { /* csi_group.c makes it */
+        if (field(&job, "metadata.deletionTimestamp"))
+            rc = remove_snapshot(&job, again_ms, err);
         kst_json_free(job.snapshot);
-        return 0;
+        kst_json_free(job.content);
+        return rc;
     }
     kst_auto_json struct kst_json *faults = kst_csi_faults(job.csi);
     if (kst_storage_fault(faults, ns, claim_name(&job), "noController"))
