@@ -437,6 +437,22 @@ void kst_json_set_bool(struct kst_json *self, const char *key, bool value)
     kst_json_set(self, key, kst_json_bool(value));
 }
 
+void kst_json_prepend(struct kst_json *self, const char *key, struct kst_json *value)
+{
+    assert(kst_json_type(self) == KST_JSON_OBJECT);
+    cJSON *next = raw(self)->child, *item = raw(value);
+    if (!next) {
+        kst_json_append(self, key, value);
+        return;
+    }
+    free(item->string);
+    item->string = kst_strdup(key);
+    item->next = next;
+    item->prev = next->prev; /* the first one's is the last of all */
+    next->prev = item;
+    raw(self)->child = item;
+}
+
 void kst_json_push(struct kst_json *array, struct kst_json *value)
 {
     assert(kst_json_type(array) == KST_JSON_ARRAY);

@@ -102,6 +102,8 @@ void kst_json_set(struct kst_json *self, const char *key, struct kst_json *value
 /* Appends a key that the object does not have, as the caller knows: it is not looked for, so that
  * an object of n keys takes n steps to make. */
 void kst_json_append(struct kst_json *self, const char *key, struct kst_json *value);
+/* As kst_json_append(), before all others. */
+void kst_json_prepend(struct kst_json *self, const char *key, struct kst_json *value);
 /* NULL for `value` removes the key. */
 void kst_json_set_str(struct kst_json *self, const char *key, const char *value);
 void kst_json_set_int(struct kst_json *self, const char *key, int64_t value);

@@ -110,6 +110,10 @@ int kst_kube_list(struct kst_kube *self, const struct kst_kube_resource *resourc
                   const struct kst_kube_list_options *options, struct kst_json **items,
                   char **resource_version, struct kst_err **err);
 
+/* How many there are, as the server says it. */
+int kst_kube_count(struct kst_kube *self, const struct kst_kube_resource *resource, const char *ns,
+                   int64_t *count, struct kst_err **err);
+
 /* Creates. Where an answer was lost and the object is there with the same kassette.io/run and
  * kassette.io/step labels as `object`, that is success (the object was adopted); `adopt` asks for
  * the same where the first answer is AlreadyExists. *out may be NULL. */

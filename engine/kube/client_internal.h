@@ -44,6 +44,15 @@ int kst_kube_exchange_json(struct kst_kube *self, const struct kst_kube_request 
                            struct kst_json **out, struct kst_kube_outcome *outcome,
                            struct kst_err **err);
 
+/* The path of one page of a list. KST_E_LIMIT where the selectors are more than `out` takes. */
+int kst_kube_list_path(const struct kst_kube_resource *resource, const char *ns,
+                       const struct kst_kube_list_options *options, int limit, const char *token,
+                       struct kst_buf *out, struct kst_err **err);
+/* What such a request accepts; NULL for the usual. */
+const char *kst_kube_list_accept(const struct kst_kube_list_options *options);
+/* The items of a list mostly have no apiVersion and kind; as objects they have them, first. */
+void kst_kube_complete_item(const struct kst_kube_resource *resource, struct kst_json *item);
+
 /* Frees what discovery.c keeps on the root; NULL is allowed. */
 void kst_kube_discovery_free(struct kst_kube_discovery *self);
 

@@ -20,9 +20,6 @@ enum {
     LIST_BYTES = 64 * 1024 * 1024,
 };
 
-static const char metadata_accept[] =
-    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
-
 struct listing {
     struct kst_kube *kube;
     const struct kst_kube_resource *resource;
@@ -38,41 +35,46 @@ struct listing {
     bool gone;          /* the server has forgotten where the next page begins */
 };
 
-/* The items of a list are without apiVersion and kind; as objects they have them, first. */
-static struct kst_json *complete(const struct listing *l, struct kst_json *item)
+void kst_kube_complete_item(const struct kst_kube_resource *resource, struct kst_json *item)
 {
-    struct kst_json *object = kst_json_make("{'apiVersion':%s,'kind':%s}", l->resource->api_version,
-                                            l->resource->kind);
-    const struct kst_json *entry;
-    while ((entry = kst_json_first(item)) != NULL) {
-        kst_auto_free char *key = kst_strdup(kst_json_key(entry));
-        struct kst_json *value = kst_json_detach(item, key);
-        if (strcmp(key, "apiVersion") == 0 || strcmp(key, "kind") == 0)
-            kst_json_free(value);
-        else
-            kst_json_set(object, key, value);
+    if (!kst_json_get(item, "kind"))
+        kst_json_prepend(item, "kind", kst_json_from_str(resource->kind));
+    if (!kst_json_get(item, "apiVersion"))
+        kst_json_prepend(item, "apiVersion", kst_json_from_str(resource->api_version));
+}
+
+int kst_kube_list_path(const struct kst_kube_resource *resource, const char *ns,
+                       const struct kst_kube_list_options *options, int limit, const char *token,
+                       struct kst_buf *out, struct kst_err **err)
+{
+    kst_auto_free char *most = kst_asprintf("%d", limit);
+    kst_kube_path(resource, ns, NULL, NULL, out);
+    if (options) {
+        kst_kube_add_query(out, "labelSelector", options->label_selector);
+        kst_kube_add_query(out, "fieldSelector", options->field_selector);
     }
-    return object;
+    kst_kube_add_query(out, "limit", most);
+    kst_kube_add_query(out, "continue", token);
+    return kst_buf_check(out, "the list's selectors", err);
+}
+
+const char *kst_kube_list_accept(const struct kst_kube_list_options *options)
+{
+    return options && options->metadata_only
+               ? "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+               : NULL;
 }
 
 static int fetch_once(struct listing *l, struct kst_json **page, struct kst_err **err)
 {
     kst_auto_buf path = KST_BUF_INIT(PATH_BYTES);
-    kst_auto_free char *limit = kst_asprintf("%d", l->limit);
-    kst_kube_path(l->resource, l->ns, NULL, NULL, &path);
-    if (l->options) {
-        kst_kube_add_query(&path, "labelSelector", l->options->label_selector);
-        kst_kube_add_query(&path, "fieldSelector", l->options->field_selector);
-    }
-    kst_kube_add_query(&path, "limit", limit);
-    kst_kube_add_query(&path, "continue", l->token);
-    int rc = kst_buf_check(&path, "the list's selectors", err);
+    int rc = kst_kube_list_path(l->resource, l->ns, l->options, l->limit, l->token, &path, err);
     if (rc < 0)
         return rc;
     struct kst_kube_request request = {
         .method = "GET",
         .path = path.data,
-        .accept = l->options && l->options->metadata_only ? metadata_accept : NULL,
+        .accept = kst_kube_list_accept(l->options),
         .idempotent = true,
         .what = l->what,
         .verb = "list",
@@ -107,11 +109,11 @@ static int deliver(struct listing *l, struct kst_json *page, struct kst_err **er
     if (kst_json_type(items) != KST_JSON_ARRAY && kst_json_type(items) > KST_JSON_NULL)
         return kst_err_set(err, KST_E_PROTOCOL, "list %s: expected a list of items, found %s",
                            l->what, kst_json_type_name(kst_json_type(items)));
-    for (const struct kst_json *item = kst_json_first(items); item; item = kst_json_next(item)) {
+    for (struct kst_json *item = kst_json_first_mut(items); item; item = kst_json_next_mut(item)) {
         if (kst_json_type(item) != KST_JSON_OBJECT)
             return kst_err_set(err, KST_E_PROTOCOL, "list %s: an item is not an object", l->what);
-        kst_auto_json struct kst_json *object = complete(l, (struct kst_json *)item);
-        int rc = l->each(l->arg, object, err);
+        kst_kube_complete_item(l->resource, item);
+        int rc = l->each(l->arg, item, err);
         if (rc < 0)
             return rc;
     }
@@ -230,4 +232,47 @@ int kst_kube_list(struct kst_kube *self, const struct kst_kube_resource *resourc
     if (rc == 0)
         *items = kst_take(all);
     return rc;
+}
+
+/* ---- How many there are ---- */
+
+static int count_one(void *arg, const struct kst_json *object, struct kst_err **err)
+{
+    ++*(int64_t *)arg;
+    return 0;
+}
+
+static void count_anew(void *arg)
+{
+    *(int64_t *)arg = 0;
+}
+
+int kst_kube_count(struct kst_kube *self, const struct kst_kube_resource *resource, const char *ns,
+                   int64_t *count, struct kst_err **err)
+{
+    const struct kst_kube_list_options options = {.metadata_only = true};
+    kst_auto_buf path = KST_BUF_INIT(PATH_BYTES);
+    kst_auto_json struct kst_json *page = NULL;
+    int rc = kst_kube_list_path(resource, ns, &options, 1, NULL, &path, err);
+    const struct kst_kube_request request = {
+        .method = "GET",
+        .path = path.data,
+        .accept = kst_kube_list_accept(&options),
+        .idempotent = true,
+        .what = resource->plural,
+        .verb = "list",
+    };
+    if (rc == 0)
+        rc = kst_kube_do(self, &request, &page, err);
+    if (rc < 0)
+        return rc;
+    const char *token = kst_json_path_str(page, "metadata.continue");
+    int64_t left = kst_json_path_int(page, "metadata.remainingItemCount", token && *token ? -1 : 0);
+    *count = (int64_t)kst_json_len(kst_json_get(page, "items")) + left;
+    if (left >= 0)
+        return 0;
+    /* It is not told, as for a selector: then they are looked at. */
+    *count = 0;
+    return kst_kube_list_each(self, resource, ns, &options, count_one, count_anew, count, NULL,
+                              err);
 }
