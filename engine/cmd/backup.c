@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/backup/backup.h"
+#include "app/capture/filter.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -17,7 +18,7 @@
 struct options {
     const char *selector, *source, *ref, *path, *secret, *directory, *class, *max_freeze, *attempts,
         *ready_timeout, *name, *action, *ttl;
-    struct kst_list params, namespaces;
+    struct kst_list params, namespaces, include, exclude;
     bool dry_run;
     struct kst_launch launch;
 };
@@ -33,6 +34,24 @@ static void add_source(struct kst_json *spec, const struct options *options)
     kst_json_set_str(source, "secretName", options->secret);
     kst_auto_free char *directory = options->directory ? realpath(options->directory, NULL) : NULL;
     kst_json_set_str(source, "directory", directory ? directory : options->directory);
+}
+
+static int add_capture(struct kst_json *spec, const struct options *options, struct kst_err **err)
+{
+    const struct {
+        const char *key;
+        const struct kst_list *patterns;
+    } lists[] = {{"include", &options->include}, {"exclude", &options->exclude}};
+    for (size_t i = 0; i < KST_ARRAY_LEN(lists); i++)
+        for (size_t j = 0; j < lists[i].patterns->count; j++)
+            kst_json_push(kst_json_ensure_array(kst_json_ensure_object(spec, "capture"),
+                                                lists[i].key),
+                          kst_json_from_str(lists[i].patterns->items[j]));
+    struct kst_filter *filter = NULL;
+    int rc = kst_filter_new(kst_json_path(spec, "capture.include"),
+                            kst_json_path(spec, "capture.exclude"), &filter, err);
+    kst_filter_free(filter);
+    return rc;
 }
 
 static int make_run(const struct kst_cmd *cmd, const struct options *options,
@@ -69,10 +88,34 @@ static int make_run(const struct kst_cmd *cmd, const struct options *options,
     if (rc == 0)
         rc = kst_launch_check_duration("ttl", options->ttl, err);
     if (rc == 0)
+        rc = add_capture(spec, options, err);
+    if (rc == 0)
         rc = kst_cmd_add_params(spec, &options->params, err);
     if (rc == 0)
         *out = kst_take(run);
     return rc;
+}
+
+static void print_objects(const struct kst_json *capture)
+{
+    const struct kst_json *kinds = kst_json_get(capture, "kinds");
+    const struct kst_json *excluded = kst_json_get(capture, "excluded");
+    printf("\n%-48s %s\n", "OBJECTS", "COUNT");
+    for (const struct kst_json *row = kst_json_first(kinds); row; row = kst_json_next(row)) {
+        const char *version = kst_json_path_str(row, "apiVersion");
+        const char *slash = strchr(version, '/');
+        kst_auto_free char *name = kst_asprintf("%s%s%.*s", kst_json_path_str(row, "plural"),
+                                                slash ? "." : "",
+                                                slash ? (int)(slash - version) : 0, version);
+        printf("%-48s %lld\n", name, (long long)kst_json_path_int(row, "count", 0));
+    }
+    if (kst_json_len(excluded))
+        printf("\n%-48s %s\n", "LEFT OUT", "COUNT");
+    for (const struct kst_json *row = kst_json_first(excluded); row; row = kst_json_next(row)) {
+        int64_t count = 0;
+        kst_json_int(row, &count);
+        printf("%-48s %lld\n", kst_json_key(row), (long long)count);
+    }
 }
 
 static void print_plan(const struct kst_json *run, const struct kst_json *status)
@@ -107,6 +150,7 @@ static void print_plan(const struct kst_json *run, const struct kst_json *status
         printf("%-32s %-10s %-20s %s\n", kst_json_path_str(row, "claim"), size ? size : "",
                kst_json_path_str(row, "snapshotClass"), kst_json_path_str(row, "driver"));
     }
+    print_objects(kst_json_get(status, "capture"));
     printf("\nNothing was changed.\n");
 }
 
@@ -114,7 +158,7 @@ static int dry_run(struct kst_cmd *cmd, struct kst_kube *kube, const struct kst_
                    struct kst_err **err)
 {
     kst_auto_json struct kst_json *status = NULL;
-    int rc = kst_launch_plan(cmd, kube, run, kst_backup_plan, &status, err);
+    int rc = kst_launch_plan(cmd, kube, run, kst_backup_preview, &status, err);
     if (rc < 0)
         return rc;
     if (cmd->output == KST_OUTPUT_JSON || cmd->output == KST_OUTPUT_YAML) {
@@ -168,6 +212,9 @@ int kst_cmd_backup(struct kst_cmd *cmd, struct kst_err **err)
          "a folder of this machine instead, for authors"},
         {'p', "param", "NAME=VALUE", KST_OPTION_LIST, &options.params,
          "a blueprint's parameter; also BLUEPRINT.NAME and KIND/WORKLOAD.NAME"},
+        {0, "include", "PATTERN", KST_OPTION_LIST, &options.include,
+         "only objects like these: RESOURCE[/NAME][?LABELS], such as secrets/db-.*"},
+        {0, "exclude", "PATTERN", KST_OPTION_LIST, &options.exclude, "no objects like these"},
         {0, "snapshot-class", "NAME", KST_OPTION_STRING, &options.class,
          "the VolumeSnapshotClass of all volumes"},
         {0, "max-freeze", "DURATION", KST_OPTION_STRING, &options.max_freeze,
@@ -198,5 +245,7 @@ int kst_cmd_backup(struct kst_cmd *cmd, struct kst_err **err)
         rc = backup(cmd, &options, err);
     kst_list_release(&options.params);
     kst_list_release(&options.namespaces);
+    kst_list_release(&options.include);
+    kst_list_release(&options.exclude);
     return rc < 0 ? rc : 0;
 }

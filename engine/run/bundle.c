@@ -215,6 +215,11 @@ int kst_bundle_read(void *arg, const char *path, struct kst_buf *text, struct ks
     return kst_buf_check(text, path, err);
 }
 
+const struct kst_json *kst_bundle_files(const struct kst_bundle *self)
+{
+    return self ? self->files : NULL;
+}
+
 int kst_bundle_store(struct kst_bundle *self, struct kst_run *run, struct kst_err **err)
 {
     if (self->stored)

@@ -31,6 +31,8 @@ int kst_bundle_read(void *arg, const char *path, struct kst_buf *text, struct ks
 /* The files (taken; path -> text) instead of the source's: those that made a restore point. To be
  * stored. Nothing is changed where a predecessor stored some. */
 void kst_bundle_replace(struct kst_bundle *self, struct kst_json *files);
+/* What was read so far, path -> text; borrowed. Of a NULL bundle there is nothing: NULL. */
+const struct kst_json *kst_bundle_files(const struct kst_bundle *self);
 /* Stores what was read as ConfigMap "<run>-blueprints", owned by the Run. Idempotent. Yields.
  * KST_E_LIMIT beyond 900 KB. */
 int kst_bundle_store(struct kst_bundle *self, struct kst_run *run, struct kst_err **err);

@@ -5,6 +5,7 @@
 
 #include "app/application.h"
 #include "app/backup/diagnose.h"
+#include "app/backup/objects.h"
 #include "app/backup/snapshot.h"
 #include "app/backup/volume.h"
 #include "app/bind.h"
@@ -31,40 +32,40 @@ static struct kst_json *volumes_of(const struct kst_run *run)
 }
 
 /* The application's workloads, bound to their blueprints, and its claims (owned by the caller);
- * for a freeze its Pods' own hooks, too. */
-static int find_and_bind(struct kst_run *run, bool freezes, struct kst_json **claims,
-                         struct kst_err **err)
+ * for a backup without those that are left out, and with its Pods' own hooks. */
+static int find_and_bind(struct kst_run *run, bool backup, struct kst_json **workloads,
+                         struct kst_json **claims, struct kst_err **err)
 {
-    kst_auto_json struct kst_json *kinds = NULL, *workloads = NULL, *pods = NULL;
+    kst_auto_json struct kst_json *kinds = NULL, *pods = NULL;
     int rc = kst_bind_kinds(run, &kinds, err);
     if (rc == 0)
-        rc = kst_application_find(run, kinds, &workloads, claims, &pods, err);
+        rc = kst_application_find(run, kinds, workloads, claims, &pods, err);
+    if (rc == 0 && backup)
+        rc = kst_backup_filter_claims(run, *workloads, *claims, err);
     if (rc == 0)
-        rc = kst_bind_workloads(run, workloads, err);
-    return rc < 0 || !freezes ? rc : kst_hooks_bind(run, workloads, pods, err);
+        rc = kst_bind_workloads(run, *workloads, err);
+    return rc < 0 || !backup ? rc : kst_hooks_bind(run, *workloads, pods, err);
+}
+
+/* *workloads is freed by the caller. */
+static int plan(struct kst_run *run, struct kst_json **workloads, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *claims = NULL;
+    int rc = find_and_bind(run, true, workloads, &claims, err);
+    return rc < 0 ? rc : kst_volume_plan(run, claims, err);
 }
 
 int kst_backup_plan(struct kst_run *run, struct kst_err **err)
 {
-    kst_auto_json struct kst_json *claims = NULL;
-    int rc = find_and_bind(run, true, &claims, err);
-    if (rc == 0)
-        rc = kst_volume_plan(run, claims, err);
-    if (rc < 0)
-        return rc;
-    if (kst_json_len(volumes_of(run)) == 0 &&
-        kst_json_len(kst_json_path(kst_journal_object(run->journal), "status.bindings")) == 0) {
-        const char *selector = kst_json_path_str(kst_journal_spec(run->journal),
-                                                 "application.selector");
-        kst_err_set(err, KST_E_INVALID,
-                    "application %s%s%s%s holds nothing that a backup could keep: no workload with "
-                    "volumes or a blueprint, and no PersistentVolumeClaim",
-                    run->app_ns, selector ? " (selector " : "", selector ? selector : "",
-                    selector ? ")" : "");
-        kst_err_reason(err, "NothingToBackUp");
-        return KST_E_INVALID;
-    }
-    return 0;
+    kst_auto_json struct kst_json *workloads = NULL;
+    return plan(run, &workloads, err);
+}
+
+int kst_backup_preview(struct kst_run *run, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *workloads = NULL;
+    int rc = plan(run, &workloads, err);
+    return rc < 0 ? rc : kst_backup_count(run, workloads, err);
 }
 
 /* A blueprint may ask for a shorter freeze than the Run's, and for more attempts. */
@@ -96,12 +97,14 @@ static int prepare(struct kst_run *run, struct kst_err **err)
 
 static int enter_capture(struct kst_run *run, enum kst_phase *next, struct kst_err **err)
 {
-    kst_auto_json struct kst_json *point = NULL;
-    int rc = kst_backup_plan(run, err);
+    kst_auto_json struct kst_json *point = NULL, *workloads = NULL;
+    int rc = plan(run, &workloads, err);
     if (rc == 0)
         rc = kst_bundle_store(run->bundle, run, err);
     if (rc == 0)
         rc = kst_point_begin(run, &point, err);
+    if (rc == 0)
+        rc = kst_backup_capture(run, workloads, point, err);
     if (rc == 0)
         rc = prepare(run, err);
     *next = KST_PHASE_PRE_HOOK;
@@ -316,8 +319,8 @@ const struct kst_action kst_action_backup = {
 
 static int enter_action_capture(struct kst_run *run, enum kst_phase *next, struct kst_err **err)
 {
-    kst_auto_json struct kst_json *claims = NULL;
-    int rc = find_and_bind(run, false, &claims, err);
+    kst_auto_json struct kst_json *workloads = NULL, *claims = NULL;
+    int rc = find_and_bind(run, false, &workloads, &claims, err);
     if (rc == 0)
         rc = kst_bundle_store(run->bundle, run, err);
     *next = KST_PHASE_ACTION;

@@ -10,7 +10,10 @@ extern const struct kst_action kst_action_backup;
 extern const struct kst_action kst_action_custom;
 
 /* Finds out what a backup would do, into the Run's status (bindings, volumes), without changing
- * anything in the cluster: what the Capture phase does first, and all that --dry-run does. */
+ * anything in the cluster: what the Capture phase does first. */
 int kst_backup_plan(struct kst_run *run, struct kst_err **err);
+/* That, and what objects it would capture (status.capture: app/backup/objects.h): for --dry-run.
+ * Reads them all. */
+int kst_backup_preview(struct kst_run *run, struct kst_err **err);
 
 #endif

@@ -3,6 +3,8 @@
  * Capture: every object of an application, and the cluster-scoped ones that it uses, into an
  * archive. Resources are found by discovery; several are listed at once over one connection, page
  * by page, and written in order. Memory is bounded by the pages under way.
+ *
+ * docs/capture.md tells users what is in a backup, what is left out (rule.h), and why.
  */
 #ifndef KST_APP_CAPTURE_CAPTURE_H
 #define KST_APP_CAPTURE_CAPTURE_H
@@ -12,12 +14,16 @@
 
 /* Captures run->app_ns as spec.application (selector) and spec.capture ({include, exclude}) say;
  * `workloads` are the rows of kst_application_find(), whose references belong to the application
- * whatever their labels. `bundle` files of the run go in as blueprints. *index is the archive's
- * (the caller frees it). Yields.
+ * whatever their labels. What was read of the run's bundle goes in as blueprints. *index is the
+ * archive's (the caller frees it). Yields.
  *
  * KST_E_FORBIDDEN names the resource that may not be listed: a backup with holes is none. An API
- * group that does not answer is noted in index.missing and told as a warning. */
+ * group that does not answer is noted in index.missing and told as a warning, and so is a pattern
+ * that picked nothing. KST_E_USAGE for a pattern that is wrong. */
 int kst_capture(struct kst_run *run, const struct kst_json *workloads,
                 const struct kst_archive_sink *sink, struct kst_json **index, struct kst_err **err);
+
+/* A sink that keeps nothing, for finding out what would be captured. */
+extern const struct kst_archive_sink kst_capture_nowhere;
 
 #endif
