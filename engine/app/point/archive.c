@@ -139,15 +139,19 @@ static int close_frame(struct kst_archive_writer *self, struct kst_err **err)
     return 0;
 }
 
-static void count_kind(struct kst_archive_writer *self, const struct kst_kube_resource *resource)
+/* By what the object says of itself, which is what a reader has. */
+static void count_kind(struct kst_archive_writer *self, const struct kst_kube_resource *resource,
+                       const struct kst_json *object)
 {
     struct kst_json *row = self->last_kind;
-    if (!row || strcmp(kst_json_path_str(row, "apiVersion"), resource->api_version) != 0 ||
-        strcmp(kst_json_path_str(row, "kind"), resource->kind) != 0) {
+    const char *api_version = kst_json_path_str(object, "apiVersion");
+    const char *kind = kst_json_path_str(object, "kind");
+    if (!row || strcmp(kst_json_path_str(row, "apiVersion"), api_version) != 0 ||
+        strcmp(kst_json_path_str(row, "kind"), kind) != 0) {
         row = kst_json_make("{'apiVersion':%s,'kind':%s,'plural':%s,'singular':%s,'shortNames':[],"
                             "'namespaced':%b,'count':0}",
-                            resource->api_version, resource->kind, resource->plural,
-                            resource->singular, resource->namespaced);
+                            api_version, kind, resource->plural, resource->singular,
+                            resource->namespaced);
         struct kst_json *names = kst_json_mut(row, "shortNames");
         for (const char *const *name = resource->short_names; name && *name; name++)
             kst_json_push(names, kst_json_from_str(*name));
@@ -180,6 +184,20 @@ static int add_line(struct kst_archive_writer *self, const struct kst_json *obje
                        what, KST_ARCHIVE_OBJECT_BYTES >> 20);
 }
 
+/* What no object of a server lacks, and no reader could do without. */
+static int check_names(const struct kst_kube_resource *resource, const struct kst_json *object,
+                       struct kst_err **err)
+{
+    static const char *const paths[] = {"apiVersion", "kind", "metadata.name"};
+    for (size_t i = 0; i < KST_ARRAY_LEN(paths); i++) {
+        if (!kst_json_path_str(object, paths[i]))
+            return kst_err_set(err, KST_E_INVALID,
+                               "the API server listed an object of %s without %s", resource->plural,
+                               paths[i]);
+    }
+    return 0;
+}
+
 /* An order that is wrong is a bug of ours; an object that comes twice is the server's. */
 static int check_order(const struct kst_archive_writer *self, const struct kst_json *object,
                        struct kst_err **err)
@@ -205,13 +223,15 @@ static void remember(struct kst_archive_writer *self, const struct kst_json *obj
 int kst_archive_add(struct kst_archive_writer *self, const struct kst_kube_resource *resource,
                     const struct kst_json *object, struct kst_err **err)
 {
-    int rc = check_order(self, object, err);
+    int rc = check_names(resource, object, err);
+    if (rc == 0)
+        rc = check_order(self, object, err);
     if (rc == 0)
         rc = add_line(self, object, err);
     if (rc < 0)
         return rc;
     remember(self, object);
-    count_kind(self, resource);
+    count_kind(self, resource, object);
     self->objects.count++;
     self->line_count++;
     return self->lines.len >= KST_ARCHIVE_FRAME_BYTES ? close_frame(self, err) : 0;

@@ -57,7 +57,8 @@ struct kst_archive_writer *kst_archive_writer_new(const struct kst_archive_sink 
                                                   const struct kst_json *head);
 void kst_archive_writer_free(struct kst_archive_writer *self);
 /* Adds the next object, as it is; `resource` is its own. Objects must come in the order of
- * restoring (capture/order.h), which is checked: that asserts. KST_E_LIMIT beyond
+ * restoring (capture/order.h), which is checked: that asserts. KST_E_INVALID where it has no
+ * apiVersion, kind or name, KST_E_EXISTS for one that was added just before, KST_E_LIMIT beyond
  * KST_ARCHIVE_OBJECT_BYTES; the sink's errors. May yield. */
 int kst_archive_add(struct kst_archive_writer *self, const struct kst_kube_resource *resource,
                     const struct kst_json *object, struct kst_err **err);
