@@ -399,9 +399,11 @@ static int note_handle(struct ready *self, const struct kst_json *snapshot, stru
     int rc = content ? kst_kube_get(self->run->kube, &kst_res_snapshot_contents, NULL, content,
                                     &object, err)
                      : 0;
-    if (rc == 0)
-        kst_json_set_str(self->row, "handle", kst_json_path_str(object, "status.snapshotHandle"));
-    return rc;
+    if (rc < 0 || !object)
+        return rc;
+    kst_json_set_str(self->row, "handle", kst_json_path_str(object, "status.snapshotHandle"));
+    kst_json_set_str(self->row, "deletionPolicy", kst_json_path_str(object, "spec.deletionPolicy"));
+    return 0;
 }
 
 static int await_one(void *arg, struct kst_err **err)

@@ -27,8 +27,8 @@ int kst_cutter_cut(struct kst_cutter *self, struct kst_json *const *rows, size_t
 /* After it: closes the watch, writes the cut times into the rows, and status.cut. */
 void kst_cutter_disarm(struct kst_cutter *self);
 
-/* Yields until every snapshot of status.volumes is ready to use, noting content and handle.
- * KST_E_TIMEOUT after run->ready_timeout_ms, with what is known of the cause. */
+/* Yields until every snapshot of status.volumes is ready to use, noting content, handle and
+ * deletionPolicy. KST_E_TIMEOUT after run->ready_timeout_ms, with what is known of the cause. */
 int kst_snapshot_await_ready(struct kst_run *run, struct kst_err **err);
 /* Deletes all snapshots of the attempt and yields until they are gone. Idempotent. */
 int kst_snapshot_remove(struct kst_run *run, int64_t attempt, struct kst_err **err);

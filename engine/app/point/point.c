@@ -157,45 +157,26 @@ struct retention {
     struct kst_run *run;
     struct kst_json *row; /* of status.volumes */
     const struct kst_kube_resource *groups, *group_contents;
-    bool noted; /* the row says more than it did */
 };
 
-static int find_group_content(struct retention *self, struct kst_err **err)
-{
-    const char *group = kst_json_path_str(self->row, "group");
-    kst_auto_json struct kst_json *object = NULL;
-    if (!group || !self->groups || kst_json_get(self->row, "groupContent"))
-        return 0;
-    int rc = kst_kube_get(self->run->kube, self->groups, self->run->app_ns, group, &object, err);
-    if (rc < 0)
-        return rc;
-    const char *name = kst_json_path_str(object, "status.boundVolumeGroupSnapshotContentName");
-    kst_json_set_str(self->row, "groupContent", name);
-    self->noted = self->noted || name;
-    return 0;
-}
-
-/* What the policy was, before it is changed. */
-static int note_policy(void *arg, struct kst_err **err)
+static int find_group_content(void *arg, struct kst_err **err)
 {
     struct retention *self = arg;
-    const char *content = kst_json_path_str(self->row, "content");
+    const char *group = kst_json_path_str(self->row, "group");
     kst_auto_json struct kst_json *object = NULL;
-    if (!content)
+    if (!kst_json_get(self->row, "content"))
         return kst_err_set(err, KST_E_FAILED,
                            "VolumeSnapshot/%s/%s of claim %s is ready, but names no "
                            "VolumeSnapshotContent",
                            self->run->app_ns, kst_json_path_str(self->row, "snapshot"),
                            kst_json_path_str(self->row, "claim"));
-    int rc = find_group_content(self, err);
-    if (rc < 0 || kst_json_get(self->row, "deletionPolicy"))
-        return rc;
-    rc = kst_kube_get(self->run->kube, &kst_res_snapshot_contents, NULL, content, &object, err);
-    if (rc < 0)
-        return rc;
-    kst_json_set_str(self->row, "deletionPolicy", kst_json_path_str(object, "spec.deletionPolicy"));
-    self->noted = true;
-    return 0;
+    if (!group || !self->groups || kst_json_get(self->row, "groupContent"))
+        return 0;
+    int rc = kst_kube_get(self->run->kube, self->groups, self->run->app_ns, group, &object, err);
+    if (rc == 0)
+        kst_json_set_str(self->row, "groupContent",
+                         kst_json_path_str(object, "status.boundVolumeGroupSnapshotContentName"));
+    return rc;
 }
 
 static int retain(void *arg, struct kst_err **err)
@@ -252,15 +233,12 @@ int kst_point_retain(struct kst_run *run, struct kst_err **err)
     struct kst_json *rows = volumes_of(run);
     size_t count = kst_json_len(rows);
     kst_auto_free struct retention *all = kst_calloc(count, sizeof(*all));
-    bool noted = false;
     for (size_t i = 0; i < count; i++)
         all[i] = (struct retention){.run = run, .row = kst_json_mut_at(rows, i)};
     int rc = find_resources(all, count, err);
     if (rc == 0)
-        rc = for_all(all, count, note_policy, err);
-    for (size_t i = 0; i < count; i++)
-        noted = noted || all[i].noted;
-    if (rc == 0 && noted)
+        rc = for_all(all, count, find_group_content, err);
+    if (rc == 0 && count) /* what the policies were, before they are changed */
         rc = kst_journal_write(run->journal, err);
     if (rc == 0)
         rc = for_all(all, count, retain, err);
