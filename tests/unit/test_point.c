@@ -31,11 +31,13 @@
 #include "sandbox/api/store.h"
 #include "sandbox/sandbox.h"
 
-#define CLAIMS    "/persistentvolumeclaims"
-#define SNAPSHOTS "snapshot.storage.k8s.io/volumesnapshots"
-#define CONTENTS  "snapshot.storage.k8s.io/volumesnapshotcontents"
-#define POINTS    "kassette.io/restorepoints"
-#define RUNS      "kassette.io/runs"
+#define CLAIMS         "/persistentvolumeclaims"
+#define SNAPSHOTS      "snapshot.storage.k8s.io/volumesnapshots"
+#define CONTENTS       "snapshot.storage.k8s.io/volumesnapshotcontents"
+#define GROUPS         "groupsnapshot.storage.k8s.io/volumegroupsnapshots"
+#define GROUP_CONTENTS "groupsnapshot.storage.k8s.io/volumegroupsnapshotcontents"
+#define POINTS         "kassette.io/restorepoints"
+#define RUNS           "kassette.io/runs"
 
 enum { WAIT_MS = 30000, TURN_MS = 5 };
 
@@ -238,12 +240,6 @@ static void is_kept_while_in_use(struct world *self)
 {
     struct cluster *cluster = self->cluster;
     back_up(self, "used", "");
-    cluster_load(cluster, "{apiVersion: kassette.io/v1alpha1, kind: Run, metadata: {name: r1}, "
-                          "spec: {action: restore, restorePoint: used, application: {namespace: "
-                          "other}}}");
-    refuses_to_delete(self, "used", "Run r1 restores from it");
-    cluster_has(cluster, POINTS, "used", "status.phase", "Ready");
-    cluster_patch(cluster, RUNS, "r1", "status", "{'status':{'phase':'Failed'}}");
     cluster_patch(cluster, RUNS, "used", "status", "{'status':{'phase':'Export'}}");
     refuses_to_delete(self, "used", "Run used is making it");
     cluster_patch(cluster, RUNS, "used", "status", "{'status':{'phase':'Succeeded'}}");
@@ -408,6 +404,49 @@ static void is_taken_back_later(struct world *self)
     nothing_is_left(self);
 }
 
+/* ---- Volumes cut together ---- */
+
+static void make_groups(struct world *self)
+{
+    struct cluster *cluster = self->cluster;
+    cluster_load(cluster, "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: log}, "
+                          "spec: {accessModes: [ReadWriteOnce], storageClassName: dir, resources: "
+                          "{requests: {storage: 100Mi}}}}");
+    cluster_await(cluster, CLAIMS, "log", "status.phase", "Bound");
+    cluster_load(cluster, "{apiVersion: groupsnapshot.storage.k8s.io/v1beta2, kind: "
+                          "VolumeGroupSnapshotClass, metadata: {name: groups}, driver: "
+                          "dir.csi.kassette.test, deletionPolicy: Delete}");
+}
+
+/* The group goes before the point, as with its namespace, or with it. */
+static void group_lives(struct world *self, const char *name, bool outlives)
+{
+    struct cluster *cluster = self->cluster;
+    back_up(self, name, "");
+    kst_auto_free char *group = cluster_value(cluster, POINTS, name, "status.volumes.0.group");
+    kst_auto_free char *bound = cluster_value(cluster, POINTS, name,
+                                              "status.volumes.0.groupContent");
+    kst_auto_free char *content = content_of(self, name), *cut = cut_of(self, name);
+    assert_non_null(cluster_get(cluster, GROUPS, group));
+    const struct kst_object *object = kst_api_find(cluster->api, GROUP_CONTENTS, "", bound);
+    assert_non_null(object);
+    assert_string_equal(kst_json_path_str(object->json, "spec.deletionPolicy"), "Retain");
+    assert_string_equal(policy_of(self, content), "Retain");
+    if (outlives) {
+        cluster_delete(cluster, GROUPS, group, NULL);
+        cluster_await_count(cluster, SNAPSHOTS, 0);
+        cluster_await_count(cluster, GROUPS, 0);
+        assert_string_equal(policy_of(self, content), "Retain");
+    }
+    assert_int_equal(access(cut, F_OK), 0);
+    delete_point(self, name);
+    assert_int_not_equal(access(cut, F_OK), 0);
+    assert_int_equal(cluster_count(cluster, SNAPSHOTS), 0);
+    assert_int_equal(cluster_count(cluster, GROUPS), 0);
+    assert_null(kst_api_find(cluster->api, GROUP_CONTENTS, "", bound));
+    await_no_content(self);
+}
+
 /* ---- All of it, in few clusters ---- */
 
 static void lives(struct cluster *cluster)
@@ -430,11 +469,14 @@ static void is_guarded(struct cluster *cluster)
     end(&self);
 }
 
-static void fails(struct cluster *cluster)
+static void fails_and_groups(struct cluster *cluster)
 {
     struct world self = begin(cluster);
     is_taken_back(&self);
     is_taken_back_later(&self);
+    make_groups(&self);
+    group_lives(&self, "g1", true);
+    group_lives(&self, "g2", false);
     end(&self);
 }
 
@@ -448,9 +490,9 @@ static void test_is_guarded(void **state)
     cluster_run(false, is_guarded);
 }
 
-static void test_fails(void **state)
+static void test_fails_and_groups(void **state)
 {
-    cluster_run(false, fails);
+    cluster_run(false, fails_and_groups);
 }
 
 int main(void)
@@ -458,7 +500,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lives),
         cmocka_unit_test(test_is_guarded),
-        cmocka_unit_test(test_fails),
+        cmocka_unit_test(test_fails_and_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
