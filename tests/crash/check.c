@@ -266,6 +266,7 @@ static char *check_objects(const struct world *self, enum setting setting, bool 
         {SNAPSHOTS, "", cuts},
         {CONTENTS, "", cuts},
         {"groupsnapshot.storage.k8s.io/volumegroupsnapshots", "", groups},
+        {"groupsnapshot.storage.k8s.io/volumegroupsnapshotcontents", "", groups},
         {"coordination.k8s.io/leases", CRASH_HOME, 0},
         {"/pods", "", DATABASES},
         {"/persistentvolumeclaims", "", VOLUMES},

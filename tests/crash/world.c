@@ -192,8 +192,9 @@ static void remove_all(struct world *self, const char *bucket, const char *ns)
     kst_control_list_release(&list);
 }
 
-#define GROUPS        "groupsnapshot.storage.k8s.io/volumegroupsnapshots"
-#define GROUP_CLASSES "groupsnapshot.storage.k8s.io/volumegroupsnapshotclasses"
+#define GROUPS         "groupsnapshot.storage.k8s.io/volumegroupsnapshots"
+#define GROUP_CLASSES  "groupsnapshot.storage.k8s.io/volumegroupsnapshotclasses"
+#define GROUP_CONTENTS "groupsnapshot.storage.k8s.io/volumegroupsnapshotcontents"
 
 #define CONTENTS "snapshot.storage.k8s.io/volumesnapshotcontents"
 #define POINTS   "kassette.io/restorepoints"
@@ -205,6 +206,7 @@ static const struct {
                 {"snapshot.storage.k8s.io/volumesnapshots", CRASH_APP},
                 {GROUPS, CRASH_APP},
                 {CONTENTS, ""},
+                {GROUP_CONTENTS, ""},
                 {"/events", ""},
                 {"events.k8s.io/events", ""}};
 
@@ -240,6 +242,10 @@ static void unprotect(struct world *self)
     patch_all(self, CONTENTS, NULL,
               "{'metadata':{'annotations':{"
               "'snapshot.storage.kubernetes.io/volumesnapshot-being-deleted':'yes'}},"
+              "'spec':{'deletionPolicy':'Delete'}}");
+    patch_all(self, GROUP_CONTENTS, NULL,
+              "{'metadata':{'annotations':{"
+              "'groupsnapshot.storage.kubernetes.io/volumegroupsnapshot-being-deleted':'yes'}},"
               "'spec':{'deletionPolicy':'Delete'}}");
 }
 
@@ -301,13 +307,19 @@ static void forget_case(struct world *self)
     memset(self->struck, 0, sizeof(self->struck));
 }
 
+static void remove_of_a_run(struct world *self, bool events)
+{
+    for (size_t i = 0; i < KST_ARRAY_LEN(of_a_run); i++)
+        if (!events || strstr(of_a_run[i].bucket, "events"))
+            remove_all(self, of_a_run[i].bucket, *of_a_run[i].ns ? of_a_run[i].ns : NULL);
+}
+
 int world_clean(struct world *self, enum setting setting, struct kst_err **err)
 {
     int64_t end_ms = kst_now_ms() + GONE_MS;
     forget_case(self);
     unprotect(self);
-    for (size_t i = 0; i < KST_ARRAY_LEN(of_a_run); i++)
-        remove_all(self, of_a_run[i].bucket, *of_a_run[i].ns ? of_a_run[i].ns : NULL);
+    remove_of_a_run(self, false);
     while (left_of_a_run(self) > 0) {
         if (kst_now_ms() > end_ms)
             return kst_err_set(err, KST_E_TIMEOUT,
@@ -316,6 +328,7 @@ int world_clean(struct world *self, enum setting setting, struct kst_err **err)
         int rc = kst_sleep_ms(LOOK_MS, err);
         if (rc < 0)
             return rc;
+        remove_of_a_run(self, true); /* what is told of the end of the others */
     }
     return set(self, setting, err);
 }
