@@ -361,6 +361,23 @@ static void test_an_object_that_comes_twice(void **state)
     shelf_free(shelf);
 }
 
+static void test_an_object_without_a_name(void **state)
+{
+    static const char *const texts[] = {"{'kind':'ConfigMap','metadata':{'name':'a'}}",
+                                        "{'apiVersion':'v1','metadata':{'name':'a'}}",
+                                        "{'apiVersion':'v1','kind':'ConfigMap'}", "[]"};
+    struct shelf *shelf = shelf_new();
+    struct kst_archive_writer *writer = kst_archive_writer_new(&shelf->sink, NULL);
+    for (size_t i = 0; i < KST_ARRAY_LEN(texts); i++) {
+        kst_auto_json struct kst_json *object = kst_json_make(texts[i]);
+        kst_auto_err struct kst_err *err = NULL;
+        assert_int_equal(kst_archive_add(writer, &config_maps, object, &err), KST_E_INVALID);
+        assert_non_null(strstr(kst_err_message(err), "an object of configmaps without "));
+    }
+    kst_archive_writer_free(writer);
+    shelf_free(shelf);
+}
+
 static int stop(void *arg, const struct kst_archive_place *place, struct kst_json *object,
                 struct kst_err **err)
 {
@@ -701,6 +718,7 @@ int main(void)
         cmocka_unit_test(test_an_archive_of_nothing),
         cmocka_unit_test(test_an_object_that_is_too_large),
         cmocka_unit_test(test_an_object_that_comes_twice),
+        cmocka_unit_test(test_an_object_without_a_name),
         cmocka_unit_test(test_errors_of_others_pass_through),
         cmocka_unit_test(test_every_byte_counts),
         cmocka_unit_test(test_lines_that_are_none),
