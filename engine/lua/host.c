@@ -346,6 +346,7 @@ struct load {
     const char *name, *text;
     size_t len;
     struct kst_lua_loader *loader;
+    int type; /* that the file is to return: LUA_TTABLE, LUA_TFUNCTION */
     int ref;
 };
 
@@ -354,19 +355,19 @@ static int do_load(lua_State *L)
     struct load *load = lua_touserdata(L, 1);
     kst_lua_load_chunk(L, load->name, load->text, load->len, load->loader);
     lua_call(L, 0, 1);
-    if (!lua_istable(L, -1)) {
+    if (lua_type(L, -1) != load->type) {
         struct kst_err *err = NULL;
-        kst_err_set(&err, KST_E_INVALID, "%s: expected the file to return a table, found %s",
-                    load->name, luaL_typename(L, -1));
+        kst_err_set(&err, KST_E_INVALID, "%s: expected the file to return a %s, found %s",
+                    load->name, lua_typename(L, load->type), luaL_typename(L, -1));
         return kst_lua_raise(L, err);
     }
     load->ref = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
 }
 
-int kst_lua_load(struct kst_lua *self, const char *name, const char *text, size_t len,
-                 kst_lua_read_fn *read, void *read_arg, struct kst_lua_ref **out,
-                 struct kst_err **err)
+static int load_file(struct kst_lua *self, const char *name, const char *text, size_t len,
+                     kst_lua_read_fn *read, void *read_arg, int type, struct kst_lua_ref **out,
+                     struct kst_err **err)
 {
     struct kst_lua_loader *loader = kst_calloc(1, sizeof(*loader));
     const char *slash = strrchr(name, '/');
@@ -379,11 +380,25 @@ int kst_lua_load(struct kst_lua *self, const char *name, const char *text, size_
         .is_test = strcmp(slash ? slash + 1 : name, "test.lua") == 0,
     };
     self->loaders = loader;
-    struct load load = {.name = name, .text = text, .len = len, .loader = loader};
+    struct load load = {.name = name, .text = text, .len = len, .loader = loader, .type = type};
     int rc = kst_lua_protect(self, true, do_load, &load, err);
     if (rc == 0)
         *out = make_ref(self, load.ref);
     return rc;
+}
+
+int kst_lua_load(struct kst_lua *self, const char *name, const char *text, size_t len,
+                 kst_lua_read_fn *read, void *read_arg, struct kst_lua_ref **out,
+                 struct kst_err **err)
+{
+    return load_file(self, name, text, len, read, read_arg, LUA_TTABLE, out, err);
+}
+
+int kst_lua_load_function(struct kst_lua *self, const char *name, const char *text, size_t len,
+                          kst_lua_read_fn *read, void *read_arg, struct kst_lua_ref **out,
+                          struct kst_err **err)
+{
+    return load_file(self, name, text, len, read, read_arg, LUA_TFUNCTION, out, err);
 }
 
 struct want {

@@ -75,6 +75,10 @@ void kst_lua_register(struct kst_lua *self, const struct kst_lua_native *natives
 int kst_lua_load(struct kst_lua *self, const char *name, const char *text, size_t len,
                  kst_lua_read_fn *read, void *read_arg, struct kst_lua_ref **out,
                  struct kst_err **err);
+/* The same for a file that returns a function. */
+int kst_lua_load_function(struct kst_lua *self, const char *name, const char *text, size_t len,
+                          kst_lua_read_fn *read, void *read_arg, struct kst_lua_ref **out,
+                          struct kst_err **err);
 /* Requires a module of the standard library ("kassette.run") and refers to what it returned. */
 int kst_lua_require(struct kst_lua *self, const char *module, struct kst_lua_ref **out,
                     struct kst_err **err);

@@ -328,7 +328,10 @@ static int convert_table(struct conversion *to, int index, struct kst_json **out
     int rc = check_time(to);
     if (rc < 0)
         return rc;
-    bool array = is_sequence(to->L, index, &count) && (count || is_marked_array(to->L, index));
+    bool marked = is_marked_array(to->L, index);
+    bool array = is_sequence(to->L, index, &count) && (count || marked);
+    if (marked && !array)
+        return bad(to, "a list with holes or other keys (table.remove closes a hole)");
     struct kst_json *made = array ? kst_json_array() : kst_json_object();
     to->depth++;
     rc = array ? convert_array(to, index, count, made) : convert_object(to, index, count, made);
