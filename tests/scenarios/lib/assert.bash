@@ -78,6 +78,18 @@ nothing_left() { # RUN SNAPSHOTS
     equal "Pods of $1" "$list" 0
 }
 
+# At the end of a scenario: its restore points with their snapshots, which outlive its namespace. One
+# that cannot be deleted keeps no namespace.
+forget_points() {
+    local points point
+    points=$(k -n "$KASSETTE_NAMESPACE" get restorepoints -o 'jsonpath={.items[*].metadata.name}')
+    for point in $points; do
+        timeout 30 kassette delete point -y "$point" >/dev/null 2>&1 ||
+            k -n "$KASSETTE_NAMESPACE" patch restorepoint "$point" --type merge \
+                -p '{"metadata":{"finalizers":null}}' >/dev/null 2>&1 || true
+    done
+}
+
 # The freeze of the last attempt is over, and the Run says so.
 thawed() { # RUN
     equal "condition Thawed of $1" \

@@ -12,10 +12,6 @@ home_elsewhere() {
 
 # At the end of a scenario that was at home elsewhere.
 forget_whole() {
-    local points
-    points=$(k -n "$home" get restorepoints -o 'jsonpath={.items[*].metadata.name}')
-    # shellcheck disable=SC2086 # names
-    [ -z "$points" ] || kassette delete point -y $points >/dev/null
     k delete namespace "$home" "$ns-copy" --wait=false --ignore-not-found >/dev/null
     delete_cluster_objects
 }
