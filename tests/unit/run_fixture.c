@@ -26,7 +26,8 @@ static void note(void *arg, const struct kst_run *run, enum kst_note note, const
 {
     struct run_fixture *self = arg;
     self->warnings += note == KST_NOTE_WARNING;
-    self->ready += note == KST_NOTE_READY;
+    self->volumes += note == KST_NOTE_VOLUME;
+    self->workloads += note == KST_NOTE_WORKLOAD;
 }
 
 static int guard(void *arg, struct kst_err **err)

@@ -14,8 +14,8 @@ struct run_fixture {
     struct cluster *cluster;
     struct kst_kube_config *config;
     struct kst_kube *outer;
-    int writes_left; /* negative: any number */
-    size_t warnings, ready;
+    int writes_left;                     /* negative: any number */
+    size_t warnings, volumes, workloads; /* notes of these */
 };
 
 /* Makes Run/kassette/NAME about the namespace "default" and opens it; asserts. */

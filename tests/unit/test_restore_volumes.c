@@ -205,7 +205,7 @@ static void created(struct scene *self)
     holds(cluster, "copy", "first");
     cluster_has(cluster, CLAIMS, "copy", "metadata.labels.mine", "yes");
     cluster_has(cluster, CLAIMS, "copy", "spec.resources.requests.storage", "100Mi");
-    assert_int_equal(self->run.ready, 1);
+    assert_int_equal(self->run.volumes, 1);
     settle(self);
     row_has(self, "state", "Settled");
     assert_int_equal(count(cluster, SNAPSHOTS), 1);
@@ -460,7 +460,7 @@ static void first_consumer(struct scene *self)
     kst_json_set_str(row, "snapshotNamespace", "elsewhere");
     restore_all(self);
     row_has(self, "state", "Created");
-    assert_int_equal(self->run.ready, 0);
+    assert_int_equal(self->run.volumes, 0);
     settle(self);
     row_has(self, "state", "Created");
     assert_int_equal(self->run.warnings, 1);

@@ -59,6 +59,13 @@ static void set_state(struct kst_json *row, const char *state, const char *messa
     kst_json_set_str(row, "message", message);
 }
 
+static void tell(const struct stop *self, const char *what)
+{
+    kst_auto_free char *text = kst_asprintf("%s/%s%s", kst_json_path_str(self->row, "kind"),
+                                            name_of(self), what);
+    kst_run_note(self->run, KST_NOTE_WORKLOAD, text, self->row);
+}
+
 static struct stop *begin(struct kst_run *run, size_t *count)
 {
     struct kst_json *rows = kst_json_ensure_array(restore_of(run), "quiesced");
@@ -190,6 +197,11 @@ static int look_before(void *arg, struct kst_err **err)
 
 static int write_down(void *arg, struct kst_err **err)
 {
+    static const char *const done[] = {
+        [KST_QUIESCE_SCALE] = " is scaled down",
+        [KST_QUIESCE_SELECTOR] = " is kept off every node",
+        [KST_QUIESCE_SUSPEND] = " is suspended",
+    };
     struct stop *self = arg;
     struct kst_err *cause = NULL;
     struct kst_json *spec = NULL;
@@ -212,8 +224,7 @@ static int write_down(void *arg, struct kst_err **err)
     }
     self->wanted = false;
     if (rc == 0)
-        kst_log(KST_LOG_INFO, "stopped", "run", self->run->name, "kind",
-                kst_json_path_str(self->row, "kind"), "name", name_of(self), NULL);
+        tell(self, done[self->how]);
     return rc < 0 ? kst_err_move(err, &cause) : 0;
 }
 
@@ -465,13 +476,15 @@ static int try_up(struct stop *self, struct kst_err **err)
         rc = write_up(self, err);
         if (rc < 0)
             return rc;
-        kst_log(KST_LOG_INFO, "started again", "run", self->run->name, "kind",
-                kst_json_path_str(self->row, "kind"), "name", name_of(self), NULL);
         set_state(self->row, "Up", NULL);
+        tell(self, " is as it was");
         return 0;
     }
     kst_auto_free char *why = is_back(self) ? NULL : how_changed(self);
     set_state(self->row, why ? "Left" : "Up", why);
+    kst_auto_free char *text = why ? kst_asprintf(": %s", why) : NULL;
+    if (text)
+        tell(self, text);
     return 0;
 }
 

@@ -348,7 +348,13 @@ static int await_one(void *arg, struct kst_err **err)
         return rc;
     kst_json_set_str(self->row, "state", "Bound");
     kst_json_set_str(self->row, "message", NULL);
-    kst_run_note(self->run, KST_NOTE_READY, kst_volume_target(self), self->row);
+    const char *size = kst_volume_str(self, "size");
+    kst_auto_free char *text = kst_asprintf("volume %s is %s%s%s%s", kst_volume_target(self),
+                                            !kst_volume_has_data(self) ? "made, without data"
+                                            : kst_volume_is(self, "action", "replace") ? "replaced"
+                                                                                       : "restored",
+                                            size ? " (" : "", size ? size : "", size ? ")" : "");
+    kst_run_note(self->run, KST_NOTE_VOLUME, text, self->row);
     return 0;
 }
 

@@ -45,7 +45,7 @@ int kst_volumes_restore(struct kst_run *run,
                         struct kst_err **err);
 /* Waits until each claim is bound, except where its class binds with the first Pod and none uses it
  * yet, at most run->ready_timeout_ms: KST_E_TIMEOUT tells the claim and the provisioner's last
- * event. Notes each (KST_NOTE_READY). May be called again, when there are Pods. Yields. */
+ * event. Notes each (KST_NOTE_VOLUME). May be called again, when there are Pods. Yields. */
 int kst_volumes_await(struct kst_run *run, struct kst_err **err);
 /* After the run has succeeded: old volumes get their reclaim policy back and go as it says;
  * temporary snapshots and contents are removed. Where a claim is not bound (it waits for its first

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/restore/events.h"
 #include "app/restore/volumes_internal.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -42,7 +43,6 @@ void kst_volume_free_all(struct kst_volume *all, size_t count)
         kst_json_free(all[i].wanted);
         kst_json_free(all[i].there);
         free(all[i].source);
-        free(all[i].event);
     }
     free(all);
 }
@@ -254,35 +254,6 @@ static int is_bound(void *arg, const struct kst_json *claim, struct kst_err **er
     return 1;
 }
 
-/* What the provisioner said last. */
-static int find_last_event(struct kst_volume *self, struct kst_err **err)
-{
-    kst_auto_free char *field = kst_asprintf(
-        "involvedObject.kind=PersistentVolumeClaim,involvedObject.name=%s",
-        kst_volume_target(self));
-    const struct kst_kube_list_options options = {.field_selector = field};
-    kst_auto_json struct kst_json *events = NULL;
-    int rc = kst_kube_list(self->run->kube, &kst_res_events, self->run->app_ns, &options, &events,
-                           NULL, err);
-    const char *uid = kst_json_path_str(self->there, "metadata.uid"), *last = "";
-    for (const struct kst_json *row = kst_json_first(events); row; row = kst_json_next(row)) {
-        const char *at = kst_json_path_str(row, "lastTimestamp");
-        at = at ? at : kst_json_path_str(row, "eventTime");
-        at = at ? at : "";
-        /* In the same second, what went wrong says more. */
-        bool warns = same(kst_json_path_str(row, "type"), "Warning");
-        int order = strcmp(at, last);
-        if (!same(kst_json_path_str(row, "involvedObject.uid"), uid) || order < 0 ||
-            (order == 0 && !warns))
-            continue;
-        free(self->event);
-        self->event = kst_asprintf("%s: %s", kst_json_path_str(row, "reason"),
-                                   kst_json_path_str(row, "message"));
-        last = at;
-    }
-    return rc;
-}
-
 int kst_volume_await_bound(struct kst_volume *self, struct kst_err **err)
 {
     struct kst_run *run = self->run;
@@ -293,12 +264,12 @@ int kst_volume_await_bound(struct kst_volume *self, struct kst_err **err)
     if (rc != KST_E_TIMEOUT || kst_fiber_check(NULL) < 0)
         return rc < 0 ? kst_err_move(err, &cause) : 0;
     kst_err_clear(&cause);
-    find_last_event(self, NULL);
+    kst_auto_free char *said = kst_events_last(run, self->there, false);
     char waited[KST_TIME_TEXT];
     kst_duration_format(run->ready_timeout_ms, waited);
     kst_err_set(err, rc, "PersistentVolumeClaim/%s/%s is not bound after %s: %s", run->app_ns,
                 kst_volume_target(self), waited,
-                self->event ? self->event : "nobody has said why: does its provisioner run?");
+                said ? said : "nobody has said why: does its provisioner run?");
     kst_err_reason(err, "ClaimNotBound");
     kst_err_hint(err,
                  "see kubectl describe pvc %s -n %s, and the logs of the CSI driver; allow more "

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "kube/client.h"
 #include "kube/resource.h"
@@ -295,9 +294,10 @@ static int put_back(struct kst_volume *self, struct kst_err **err)
     }
     if (rc == 0)
         rc = restore_policy(self, err);
-    if (rc == 0)
-        kst_log(KST_LOG_INFO, "the old volume is back", "run", self->run->name, "claim",
-                kst_volume_target(self), "volume", kst_volume_str(self, "oldVolume"), NULL);
+    if (rc == 0) {
+        kst_auto_free char *text = kst_asprintf("volume %s is as it was", kst_volume_target(self));
+        kst_run_note(self->run, KST_NOTE_VOLUME, text, self->row);
+    }
     return rc;
 }
 

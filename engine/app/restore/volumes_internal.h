@@ -25,7 +25,6 @@ struct kst_volume {
     struct kst_json *there;  /* the claim that is there, as it was seen last */
     enum kst_volume_whose whose;
     char *source; /* the VolumeSnapshot that it is filled from */
-    char *event;  /* the last that was told of it */
 };
 
 /* All rows but those of action "keep"; the caller gives the array back. */
