@@ -24,8 +24,8 @@ static void load(struct cluster *self, const char *kind, const char *name, const
 {
     kst_auto_free char *yaml = kst_asprintf(
         "{apiVersion: apps/v1, kind: %s, metadata: {name: %s}, spec: {%s selector: {matchLabels: "
-        "{app: %s}}, template: {metadata: {labels: {app: %s}}, spec: {containers: [{name: c, image: "
-        "'example.com/c:1'}]}}}}",
+        "{app: %s}}, template: {metadata: {labels: {app: %s}}, spec: {containers: [{name: c, "
+        "image: 'example.com/c:1'}]}}}}",
         kind, name, spec, name, name);
     cluster_load(self, yaml);
 }

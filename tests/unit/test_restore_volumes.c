@@ -270,6 +270,30 @@ static void undone(struct scene *self)
     run_close(&self->run);
 }
 
+/* The workloads went on, and the run failed later: both volumes stay, and nothing else does. */
+static void left(struct scene *self)
+{
+    struct cluster *cluster = self->cluster;
+    kst_auto_err struct kst_err *err = NULL;
+    kst_auto_free char *old = volume_of(cluster, "c");
+    begin(self, "r");
+    kst_json_set_str(plan(self, "c", "replace"), "snapshotNamespace", "elsewhere");
+    restore_all(self);
+    succeeds(kst_volumes_leave(&self->run.run, &err), &err);
+    succeeds(kst_volumes_leave(&self->run.run, &err), &err);
+    row_has(self, "state", "Kept");
+    assert_int_equal(self->run.warnings, 1);
+    holds(cluster, "c", "first");
+    policy_is(cluster, old, "Retain");
+    assert_int_equal(count(cluster, SNAPSHOTS), 1);
+    assert_int_equal(count(cluster, CONTENTS), 1);
+    kst_json_set_str(run_row(&self->run, "volumes", 0), "state", "Bound");
+    settle(self); /* the old one goes after all */
+    await_all(cluster, VOLUMES, 1);
+    run_close(&self->run);
+    put(cluster, "c", "second");
+}
+
 /* The application's namespace has no VolumeSnapshot: it is another, or was made anew. */
 static void by_handle(struct scene *self)
 {
@@ -562,8 +586,8 @@ static void dies_settling(struct scene *self)
 
 typedef void body_fn(struct scene *self);
 
-static body_fn *const restores[] = {created,   empty,          replaced, undone,
-                                    by_handle, first_consumer, NULL};
+static body_fn *const restores[] = {created, empty,     replaced,       undone,
+                                    left,    by_handle, first_consumer, NULL};
 static body_fn *const troubles[] = {checked,  lost_snapshot, held, in_use,
                                     appeared, not_bound,     NULL};
 static body_fn *const deaths[] = {dies_and_goes_on, dies_and_is_undone, dies_undoing, dies_settling,

@@ -157,6 +157,11 @@ static int find_owner(struct plan *self, const struct kst_json *ref, struct kst_
         *out = kst_json_dup(found);
         return 0;
     }
+    if (is(kst_json_path_str(ref, "kind"), "Node") &&
+        is(kst_json_path_str(ref, "apiVersion"), "v1")) {
+        *out = kst_json_make("{'apiVersion':'v1','kind':'Node','metadata':{'name':%s}}", name);
+        return 0; /* which need not be read to know that it is not to be stopped */
+    }
     const struct kst_kube_resource *resource = NULL;
     kst_auto_json struct kst_json *object = NULL;
     int rc = kst_quiesce_resource(self->run, kst_json_path_str(ref, "apiVersion"),

@@ -232,6 +232,8 @@ static int enter_volumes(struct kst_run *run, enum kst_phase *next, struct kst_e
         rc = prepare_claims(plan, claims, err);
     if (rc == 0)
         rc = kst_volumes_restore(run, claim_of, claims, err);
+    if (rc == 0) /* while they can still be put back; those of a first Pod are waited for later */
+        rc = kst_volumes_await(run, err);
     *next = KST_PHASE_OBJECTS;
     return rc;
 }
@@ -349,7 +351,7 @@ static bool has_begun_objects(const struct kst_run *run)
 static int undo(struct kst_run *run, struct kst_err **err)
 {
     kst_kube_set_manager(run->kube, run->name);
-    int rc = has_begun_objects(run) ? 0 : kst_volumes_undo(run, err);
+    int rc = has_begun_objects(run) ? kst_volumes_leave(run, err) : kst_volumes_undo(run, err);
     return rc < 0 ? rc : kst_quiesce_up(run, err);
 }
 

@@ -8,7 +8,7 @@
  *   size, restoreSize, volumeMode, driver, snapshotClass, snapshot, snapshotNamespace, content,
  *   handle         of the backup; all may be left out where there is none
  * and get here:
- *   state          Planned | Created | Bound | Settled | Undone | Failed (with message)
+ *   state          Planned | Created | Bound | Settled | Undone | Kept | Failed (with message)
  *   prepared       true before anything is made or replaced for it
  *   temporary      the name of a VolumeSnapshot, and VolumeSnapshotContent, made for this run
  *   oldClaim, oldVolume, oldReclaimPolicy    what was replaced; journaled before it is
@@ -52,10 +52,14 @@ int kst_volumes_await(struct kst_run *run, struct kst_err **err);
  * Pod), what it needs and what it replaced stay, which is told as a warning and in its row. Writes
  * the journal. Idempotent. Yields. */
 int kst_volumes_settle(struct kst_run *run, struct kst_err **err);
-/* After it has failed, or was cancelled: claims that were replaced are bound to their old volumes
- * again, claims that were created stay only if they are bound; temporary objects go. Nothing may
- * use the claims. All rows are tried, the first error is returned. Writes the journal. Idempotent.
- * Yields. */
+/* After it has failed when workloads went on with their new volumes: these stay, and so do the old
+ * ones, with their data, which is told as a warning and in the row (state "Kept"); temporary
+ * objects go where their claims are bound. Writes the journal. Idempotent. Yields. */
+int kst_volumes_leave(struct kst_run *run, struct kst_err **err);
+/* After it has failed, or was cancelled, before that: claims that were replaced are bound to their
+ * old volumes again, claims that were created stay only if they are bound; temporary objects go.
+ * Nothing may use the claims. All rows are tried, the first error is returned. Writes the journal.
+ * Idempotent. Yields. */
 int kst_volumes_undo(struct kst_run *run, struct kst_err **err);
 
 #endif

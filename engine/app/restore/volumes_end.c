@@ -39,7 +39,8 @@ static void warn(struct kst_volume *self, char *text)
 
 static bool is_unsettled(const struct kst_volume *self)
 {
-    return !kst_volume_is(self, "state", "Settled") && !kst_volume_is(self, "state", "Planned");
+    return !kst_volume_is(self, "state", "Settled") && !kst_volume_is(self, "state", "Kept") &&
+           !kst_volume_is(self, "state", "Planned");
 }
 
 /* What the claim still needs, and what it replaces, stays. */
@@ -85,21 +86,41 @@ static int let_go(struct kst_volume *self, struct kst_err **err)
     return rc < 0 ? kst_err_move(err, &cause) : 0;
 }
 
+/* Where the claim has its data, what that was taken from goes; else *bound is false, which is told.
+ */
+static int clean_up(struct kst_volume *self, const char *state, bool *bound, struct kst_err **err)
+{
+    int rc = kst_volume_look(self, err);
+    *bound = rc == 0 && self->whose == KST_VOLUME_OURS &&
+             same(kst_json_path_str(self->there, "status.phase"), "Bound");
+    if (rc == 0 && !*bound)
+        tell_unbound(self);
+    if (rc < 0 || !*bound)
+        return rc;
+    kst_json_set_str(self->row, "volume", kst_json_path_str(self->there, "spec.volumeName"));
+    done(self, state);
+    return kst_volume_remove_source(self, err);
+}
+
 static int settle(void *arg, struct kst_err **err)
 {
     struct kst_volume *self = arg;
-    int rc = kst_volume_look(self, err);
-    if (rc < 0)
-        return rc;
-    if (self->whose != KST_VOLUME_OURS ||
-        !same(kst_json_path_str(self->there, "status.phase"), "Bound")) {
-        tell_unbound(self);
-        return 0;
-    }
-    kst_json_set_str(self->row, "volume", kst_json_path_str(self->there, "spec.volumeName"));
-    done(self, "Settled");
-    rc = kst_volume_remove_source(self, err);
-    return rc < 0 ? rc : let_go(self, err);
+    bool bound = false;
+    int rc = clean_up(self, "Settled", &bound, err);
+    return rc < 0 || !bound ? rc : let_go(self, err);
+}
+
+static int leave(void *arg, struct kst_err **err)
+{
+    struct kst_volume *self = arg;
+    const char *old = kst_volume_str(self, "oldVolume");
+    bool bound = false;
+    int rc = clean_up(self, "Kept", &bound, err);
+    if (rc == 0 && bound && old)
+        warn(self, kst_asprintf("PersistentVolume/%s, which PersistentVolumeClaim/%s/%s had "
+                                "before, is kept with its data: delete it when it is not needed",
+                                old, self->run->app_ns, kst_volume_target(self)));
+    return rc;
 }
 
 /* What is left to do is done by nobody else: the journal says what, the caller's error why. */
@@ -124,6 +145,15 @@ int kst_volumes_settle(struct kst_run *run, struct kst_err **err)
     struct kst_volume *all = kst_volume_all(run, &count);
     int rc = kst_volume_each(all, count, is_unsettled, settle, err);
     rc = finish(run, all, count, rc, "settled", err);
+    return rc < 0 ? kst_err_wrap(err, rc, "clean up after the volumes in %s", run->app_ns) : 0;
+}
+
+int kst_volumes_leave(struct kst_run *run, struct kst_err **err)
+{
+    size_t count = 0;
+    struct kst_volume *all = kst_volume_all(run, &count);
+    int rc = kst_volume_each(all, count, is_unsettled, leave, err);
+    rc = finish(run, all, count, rc, "left", err);
     return rc < 0 ? kst_err_wrap(err, rc, "clean up after the volumes in %s", run->app_ns) : 0;
 }
 

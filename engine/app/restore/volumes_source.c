@@ -19,7 +19,7 @@
 
 enum {
     NAME_MAX_LEN = 63,
-    ERROR_MS = 60 * 1000, /* how long the driver may complain before it is believed */
+    ERROR_MS = 30 * 1000, /* how long the driver may complain before it is believed */
     NAMES_BYTES = 4096,
 };
 
