@@ -17,7 +17,8 @@ static void print_ascii(struct kst_buf *out, unsigned char byte)
     static const char shorts[] = "\bb\tt\nn\ff\rr\"\"\\\\";
     for (const char *pair = shorts; *pair; pair += 2) {
         if ((unsigned char)*pair == byte) {
-            kst_buf_addf(out, "\\%c", pair[1]);
+            const char escaped[] = {'\\', pair[1]};
+            kst_buf_add(out, escaped, sizeof(escaped));
             return;
         }
     }
@@ -32,6 +33,10 @@ static void print_string(struct kst_buf *out, const char *text)
     const char *plain = text, *end = text + strlen(text);
     for (const char *at = text; at < end;) {
         unsigned char byte = (unsigned char)*at;
+        if (kst_json_is_plain(byte)) { /* mostly */
+            at++;
+            continue;
+        }
         size_t len = kst_json_utf8(at, end);
         if (len && byte >= 0x20 && byte != '"' && byte != '\\') {
             at += len;

@@ -179,6 +179,13 @@ static int string(struct scan *in, bool key)
     for (;;) {
         if (in->at >= in->end)
             return expected(in, "'\"' at the end of a string");
+        const char *plain = in->at;
+        while (in->at < in->end && kst_json_is_plain((unsigned char)*in->at))
+            in->at++;
+        memcpy(in->out, plain, (size_t)(in->at - plain));
+        in->out += in->at - plain;
+        if (in->at >= in->end)
+            continue;
         unsigned char byte = (unsigned char)*in->at;
         if (byte == '"')
             break;
@@ -187,8 +194,6 @@ static int string(struct scan *in, bool key)
         int rc = 0;
         if (byte == '\\') {
             rc = escape(in);
-        } else if (byte < 0x80) {
-            *in->out++ = *in->at++;
         } else {
             size_t len = kst_json_utf8(in->at, in->end);
             if (len == 0)

@@ -7,6 +7,7 @@
 #ifndef KST_BASE_JSON_SCAN_H
 #define KST_BASE_JSON_SCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct kst_err;
@@ -24,6 +25,11 @@ int kst_json_scan(const char *text, size_t len, int max_depth, char **out, size_
 /* kst_json_parse() with another depth than KST_JSON_DEPTH: for values that we made ourselves. */
 int kst_json_parse_deep(const char *text, size_t len, int max_depth, struct kst_json **out,
                         struct kst_err **err);
+/* ASCII that stands for itself in a string: most of it, looked at byte by byte. */
+static inline bool kst_json_is_plain(unsigned char byte)
+{
+    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
 /* The length of the UTF-8 sequence at `at`; 0 where none is (overlong, surrogate, too large). */
 size_t kst_json_utf8(const char *at, const char *end);
 
