@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "app/capture/rule.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -40,31 +41,16 @@ static int read_list(void *arg, struct kst_err **err)
                          NULL, err);
 }
 
-static bool says_true(const struct kst_json *map, const char *key)
-{
-    const char *value = kst_json_str(kst_json_get(map, key));
-    return value && strcmp(value, "true") == 0;
-}
-
 static bool excluded(const struct kst_json *object)
 {
-    const struct kst_json *labels = kst_json_path(object, "metadata.labels");
-    const struct kst_json *annotations = kst_json_path(object, "metadata.annotations");
-    return says_true(labels, "kassette.io/exclude") ||
-           says_true(annotations, "kassette.io/exclude") ||
-           says_true(labels, "velero.io/exclude-from-backup") ||
-           kst_json_path_str(object, "metadata.deletionTimestamp");
+    return kst_rule_is_excluded(object) || kst_json_path_str(object, "metadata.deletionTimestamp");
 }
 
-static bool has_controller(const struct kst_json *object)
+/* A claim of a Pod's ephemeral volume lives and dies with it. */
+static bool is_ephemeral(const struct kst_json *claim)
 {
-    const struct kst_json *owners = kst_json_path(object, "metadata.ownerReferences");
-    for (const struct kst_json *owner = kst_json_first(owners); owner;
-         owner = kst_json_next(owner)) {
-        if (kst_json_path_true(owner, "controller"))
-            return true;
-    }
-    return false;
+    const char *kind = kst_json_path_str(kst_rule_controller(claim), "kind");
+    return kind && strcmp(kind, "Pod") == 0;
 }
 
 static void add_claim(struct kst_json *claims, const char *name)
@@ -168,22 +154,24 @@ static void add_workload(struct kst_json *workloads, const struct kst_json *obje
     kst_json_push(workloads, row);
 }
 
-/* The claims that are to be cut: those of the workloads, and all others where nothing was selected.
- */
+/* The claims that are to be cut: those of the workloads, and those that the selector picks. */
 static struct kst_json *choose_claims(const struct kst_json *all, const struct kst_json *workloads,
-                                      bool selected)
+                                      const char *selector)
 {
     struct kst_json *out = kst_json_array();
     for (const struct kst_json *claim = kst_json_first(all); claim; claim = kst_json_next(claim)) {
         const char *name = kst_json_path_str(claim, "metadata.name");
-        bool used = !selected;
+        bool used = false;
+        if (kst_selector_matches(selector, kst_json_path(claim, "metadata.labels"), &used, NULL) <
+            0)
+            used = false; /* the lists have told what is wrong with it */
         for (const struct kst_json *row = kst_json_first(workloads); row && !used;
              row = kst_json_next(row)) {
             const struct kst_json *names = kst_json_get(row, "claims");
             for (const struct kst_json *is = kst_json_first(names); is; is = kst_json_next(is))
                 used = used || strcmp(kst_json_str(is), name) == 0;
         }
-        if (used && !excluded(claim))
+        if (used && !excluded(claim) && !is_ephemeral(claim))
             kst_json_push(out, kst_json_dup(claim));
     }
     return out;
@@ -222,7 +210,7 @@ static int collect(const struct listing *lists, size_t count, const char *select
         for (const struct kst_json *object = kst_json_first(lists[i].items); object && rc == 0;
              object = kst_json_next(object)) {
             bool matches = true;
-            if (i == PODS && has_controller(object))
+            if (i == PODS && kst_rule_controller(object))
                 continue;
             if (i == PODS)
                 rc = kst_selector_matches(selector, kst_json_path(object, "metadata.labels"),
@@ -310,7 +298,7 @@ int kst_application_find(struct kst_run *run, const struct kst_json *more_kinds,
     if (rc == 0 && pods)
         rc = choose_pods(lists, count, selector, found, pods, err);
     if (rc == 0) {
-        *claims = choose_claims(lists[CLAIMS].items, found, selector && *selector);
+        *claims = choose_claims(lists[CLAIMS].items, found, selector);
         *workloads = kst_take(found);
     }
     for (size_t i = 0; i < count; i++)

@@ -15,11 +15,12 @@
  * further kinds in `more_kinds` (a JSON array of {apiVersion, kind}), all selected by
  * spec.application.selector, without those that are excluded by label or annotation
  * (kassette.io/exclude, velero.io/exclude-from-backup). *claims: an array of the
- * PersistentVolumeClaim objects of these workloads, and (where there is no selector) of all others
- * in the namespace; excluded ones are left out. *pods (may be NULL): an array of the Pod objects
- * that are the application's: those that the selector selects, and those of its workloads, without
- * the excluded ones and those of excluded workloads. Yields. KST_E_NOT_FOUND where the namespace
- * does not exist; KST_E_INVALID where the application is empty. The caller frees all of them. */
+ * PersistentVolumeClaim objects of these workloads, and of those that the selector picks (all,
+ * where there is none); excluded ones and those of ephemeral volumes are left out. *pods (may be
+ * NULL): an array of the Pod objects that are the application's: those that the selector selects,
+ * and those of its workloads, without the excluded ones and those of excluded workloads. Yields.
+ * KST_E_NOT_FOUND where the namespace does not exist; KST_E_INVALID where the application is empty.
+ * The caller frees all of them. */
 int kst_application_find(struct kst_run *run, const struct kst_json *more_kinds,
                          struct kst_json **workloads, struct kst_json **claims,
                          struct kst_json **pods, struct kst_err **err);
