@@ -402,6 +402,27 @@ static void in_use(struct scene *self)
     cluster_delete(cluster, "/pods", "p", NULL);
 }
 
+/* Somebody has deleted the old volume: there is nothing to put back, and what was restored stays.
+ */
+static void old_volume_deleted(struct scene *self)
+{
+    struct cluster *cluster = self->cluster;
+    kst_auto_free char *old = volume_of(cluster, "c");
+    begin(self, "r");
+    plan(self, "c", "replace");
+    restore_all(self);
+    const struct kst_api_call call = kst_api_call_for(cluster->api, VOLUMES, "", old, "test");
+    const struct kst_api_delete options = {.grace_seconds = -1};
+    assert_null(kst_api_delete(cluster->api, &call, &options, NULL));
+    await_all(cluster, VOLUMES, 1);
+    undo(self);
+    row_has(self, "state", "Kept");
+    assert_int_equal(self->run.warnings, 1);
+    holds(cluster, "c", "first");
+    run_close(&self->run);
+    put(cluster, "c", "second");
+}
+
 static int let_go(void *arg, struct kst_err **err)
 {
     kst_sleep_ms(200, NULL);
@@ -588,8 +609,8 @@ typedef void body_fn(struct scene *self);
 
 static body_fn *const restores[] = {created, empty,     replaced,       undone,
                                     left,    by_handle, first_consumer, NULL};
-static body_fn *const troubles[] = {checked,  lost_snapshot, held, in_use,
-                                    appeared, not_bound,     NULL};
+static body_fn *const troubles[] = {checked, lost_snapshot, old_volume_deleted, held,
+                                    in_use,  appeared,      not_bound,          NULL};
 static body_fn *const deaths[] = {dies_and_goes_on, dies_and_is_undone, dies_undoing, dies_settling,
                                   NULL};
 

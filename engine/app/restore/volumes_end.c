@@ -204,13 +204,25 @@ static int taken(const struct kst_volume *self, const struct kst_json *pv, struc
     return KST_E_REFUSED;
 }
 
+static int gone(const struct kst_volume *self, struct kst_err **err)
+{
+    kst_err_set(err, KST_E_NOT_FOUND,
+                "PersistentVolume/%s, which was PersistentVolumeClaim/%s/%s's, was deleted by "
+                "somebody",
+                kst_volume_str(self, "oldVolume"), self->run->app_ns, kst_volume_target(self));
+    kst_err_reason(err, "VolumeReused");
+    return KST_E_NOT_FOUND;
+}
+
 /* The old volume is kept free for the claim of this name, whatever its uid will be, and for no
  * other; with `look_only`, whether it can be. */
 static int try_reserve(struct kst_volume *self, bool look_only, struct kst_err **err)
 {
     const char *volume = kst_volume_str(self, "oldVolume");
     kst_auto_json struct kst_json *pv = NULL;
-    int rc = kst_kube_get(self->run->kube, &kst_res_pvs, NULL, volume, &pv, err);
+    int rc = kst_volume_find(self->run, &kst_res_pvs, NULL, volume, &pv, err);
+    if (rc == 0 && !pv)
+        rc = gone(self, err);
     if (rc < 0)
         return rc;
     const char *uid = kst_json_path_str(pv, "spec.claimRef.uid");
@@ -343,19 +355,24 @@ static int take_back(struct kst_volume *self, struct kst_err **err)
 static int undo(void *arg, struct kst_err **err)
 {
     struct kst_volume *self = arg;
+    struct kst_err *cause = NULL;
     int rc = kst_volume_look(self, err);
-    if (rc == 0)
-        rc = kst_json_get(self->row, "oldClaim") ? put_back(self, err) : take_back(self, err);
-    if (rc == 0)
-        rc = kst_volume_remove_source(self, err);
-    if (rc == 0)
-        done(self, "Undone");
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = kst_json_get(self->row, "oldClaim") ? put_back(self, &cause) : take_back(self, &cause);
+    if (rc < 0 && strcmp(kst_err_get_reason(cause), "VolumeReused") != 0)
+        return kst_err_move(err, &cause);
+    done(self, rc == 0 ? "Undone" : "Kept");
+    if (rc < 0) /* no other try will have it: whatever claim there is stays */
+        warn(self, kst_asprintf("%s: it cannot be put back", kst_err_message(cause)));
+    kst_err_free(cause);
+    return kst_volume_remove_source(self, err);
 }
 
 static bool is_to_undo(const struct kst_volume *self)
 {
-    return !kst_volume_is(self, "state", "Settled") && !kst_volume_is(self, "state", "Undone");
+    return !kst_volume_is(self, "state", "Settled") && !kst_volume_is(self, "state", "Undone") &&
+           !kst_volume_is(self, "state", "Kept");
 }
 
 int kst_volumes_undo(struct kst_run *run, struct kst_err **err)
