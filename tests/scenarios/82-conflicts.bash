@@ -59,7 +59,8 @@ test_conflicts() {
     # fail, the default: all that is in the way is told, and nothing done.
     versions before
     does 4 restore b1 --name r-fail
-    says "$work/out" ConfigMap/settings Deployment/web Secret/login Service/web --on-conflict
+    says "$work/out" "ConfigMap/$ns/settings" "Deployment/$ns/web" "Secret/$ns/login" \
+        "Service/$ns/web" "PersistentVolumeClaim/$ns/files" --on-conflict
     ! grep -q 'quite-secret\|cXVpdGUt' "$work/out" || fail "a Secret's value is shown"
     versions after
     untouched before after "$restless"

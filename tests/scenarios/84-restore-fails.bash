@@ -100,11 +100,18 @@ test_storage_class_is_gone() {
     does 0 backup "$ns" --name b1
     k delete namespace "$ns" >/dev/null
     k delete storageclass dir-gone >/dev/null
-    does 1 restore b1 --name r1
-    says "$work/out" PersistentVolumeClaim "v0-box-" "StorageClass" dir-gone "hint:" --storage-class
+    does 1 restore b1 --name r1 --exclude storageclasses
+    says "$work/out" "PersistentVolumeClaim/$ns/v0-box-" "StorageClass" dir-gone "hint:" --storage-class
     ! k get namespace "$ns" >/dev/null 2>&1 || fail "something was made nevertheless"
-    does 0 restore b1 --name r2 --storage-class dir-gone=dir
+    does 0 restore b1 --name r2 --exclude storageclasses --storage-class dir-gone=dir
     data_is first
+    # The backup has the class, too.
+    k delete namespace "$ns" >/dev/null
+    does 0 restore b1 --name r3
+    data_is first
+    equal "class of the claims" "$(kn get pvc -o 'jsonpath={.items[*].spec.storageClassName}')" \
+        "dir-gone dir-gone"
+    k delete storageclass dir-gone >/dev/null
 }
 
 test_snapshot_is_gone() {
