@@ -76,7 +76,7 @@ struct kst_plan {
     bool only_data, only_objects, has_namespace;
     struct kst_clean_options clean;
     struct kst_rewrite rewrite;
-    const struct kst_json *spec; /* spec.restore, borrowed */
+    const struct kst_json *spec; /* spec.restore; borrowed from `sources` */
     struct kst_plan_sources *sources;
 };
 

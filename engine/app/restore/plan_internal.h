@@ -26,6 +26,7 @@ struct kst_plan_sources {
     struct kst_transform *transform;
     struct kst_json *earlier; /* names of other Runs that restored the point */
     struct kst_json *volumes; /* rows for status.restore.volumes */
+    struct kst_json *spec;    /* a copy of spec.restore */
     size_t explained;
 };
 

@@ -57,7 +57,9 @@ static int read_preserve(struct kst_plan *self, struct kst_err **err)
 
 static int read_wishes(struct kst_plan *self, struct kst_err **err)
 {
-    const struct kst_json *spec = kst_json_get(kst_journal_spec(self->run->journal), "restore");
+    /* A copy: the journal's is another one after each write. */
+    const struct kst_json *spec = self->sources->spec = kst_json_dup(
+        kst_json_get(kst_journal_spec(self->run->journal), "restore"));
     const char *from = kst_json_path_str(self->point, "spec.application.namespace");
     if (!from || !*from)
         return kst_err_set(err, KST_E_INVALID,
@@ -184,6 +186,7 @@ void kst_plan_close(struct kst_plan *self)
         kst_transform_free(self->sources->transform);
         kst_json_free(self->sources->earlier);
         kst_json_free(self->sources->volumes);
+        kst_json_free(self->sources->spec);
         free(self->sources);
     }
     kst_json_free(self->point);
