@@ -255,6 +255,17 @@ static const char *claim_action(struct kst_plan *self, struct kst_plan_row *row,
     return NULL;
 }
 
+/* Whether the restore makes the StorageClass, which comes before its claims. */
+static bool makes_class(const struct kst_plan *self, const char *name)
+{
+    for (size_t i = 0; name && i < self->nrows && self->rows[i].kind->rank <= KST_RANK_CLASS; i++) {
+        const struct kst_plan_row *row = &self->rows[i];
+        if (is(row->kind, "storage.k8s.io", "StorageClass") && strcmp(row->name, name) == 0)
+            return row->deed == KST_DEED_CREATE;
+    }
+    return false;
+}
+
 static void plan_claim(struct kst_plan *self, struct kst_plan_row *row, const char *claim,
                        const struct kst_json *object, const struct kst_plan_there *there)
 {
@@ -262,14 +273,16 @@ static void plan_claim(struct kst_plan *self, struct kst_plan_row *row, const ch
     const char *action = claim_action(self, row, volume, there);
     if (!action)
         return;
-    kst_auto_free char *provisioner = NULL;
     struct kst_json *out = kst_json_make("{'claim':%s,'target':%s,'action':%s,'state':'Planned'}",
                                          claim, row->name, action);
     static const char *const members[] = {"snapshot",      "content",     "handle",    "driver",
                                           "snapshotClass", "restoreSize", "volumeMode"};
     for (size_t i = 0; i < KST_ARRAY_LEN(members); i++)
         kst_json_set_str(out, members[i], kst_json_path_str(volume, members[i]));
-    kst_json_set_str(out, "storageClass", kst_json_path_str(object, "spec.storageClassName"));
+    const char *class = kst_json_path_str(object, "spec.storageClassName");
+    kst_json_set_str(out, "storageClass", class);
+    if (makes_class(self, class))
+        kst_json_set_bool(out, "makesClass", true);
     kst_json_set_str(out, "size", kst_json_path_str(object, "spec.resources.requests.storage"));
     kst_json_set_str(out, "snapshotNamespace", volume ? self->rewrite.from_ns : NULL);
     kst_json_push(self->sources->volumes, out);

@@ -5,6 +5,7 @@
  *   action         "create" | "replace" (it is there with other data) | "empty" (without data) |
  *                  "keep" (not touched here)
  *   storageClass   its class here; left out: the cluster's default
+ *   makesClass     true where the restore makes that class, before the claim
  *   size, restoreSize, volumeMode, driver, snapshotClass, snapshot, snapshotNamespace, content,
  *   handle         of the backup; all may be left out where there is none
  * and get here:
