@@ -101,15 +101,19 @@ yes get persistentvolumes
 yes get secrets -n kassette
 yes update leases.coordination.k8s.io -n kassette
 yes update runs.kassette.io --subresource=status -n kassette
-no get secrets -n default
-no list secrets -n kassette
+yes list secrets -n default
+yes get configmaps -n default
+yes list clusterroles.rbac.authorization.k8s.io
+no watch secrets -n default
+no create secrets -n default
+no delete secrets -n default
 no delete persistentvolumeclaims -n default
 no create persistentvolumeclaims -n default
 no patch statefulsets.apps -n default
 no update runs.kassette.io --subresource=status -n default
 no create runs.kassette.io -n kassette
 no update leases.coordination.k8s.io -n default
-no get configmaps -n default
+no create configmaps -n default
 no delete namespaces
 no create clusterrolebindings.rbac.authorization.k8s.io
 no impersonate users
