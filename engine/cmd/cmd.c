@@ -20,6 +20,8 @@ enum { MAX_OUTPUT_BYTES = 512 * 1024 * 1024, PATIENCE_MS = 5000 };
 
 const struct kst_command kst_commands[] = {
     {"backup", "backup NAMESPACE [-l SELECTOR]", "back up an application", NULL, kst_cmd_backup},
+    {"restore", "restore POINT", "restore an application, or a part of it", NULL, kst_cmd_restore},
+    {"report", "report RUN", "tell object by object what a restore did", NULL, kst_cmd_report},
     {"run", "run NAME...", "execute Runs, or resume them", NULL, kst_cmd_run},
     {"cancel", "cancel NAME", "ask a Run to stop; it thaws and cleans up first", NULL,
      kst_cmd_cancel},

@@ -69,6 +69,8 @@ char *kst_cmd_cache_dir(void);
 int kst_cmd_print(const struct kst_cmd *cmd, const struct kst_json *value, struct kst_err **err);
 /* Adds --param NAME=VALUE to spec.params of a Run. KST_E_USAGE. */
 int kst_cmd_add_params(struct kst_json *spec, const struct kst_list *params, struct kst_err **err);
+/* Rows of kst_report_rows() as a table. */
+void kst_cmd_print_report(const struct kst_json *rows);
 /* The program's commands, ended by a NULL name. */
 extern const struct kst_command kst_commands[];
 void kst_cmd_help(const struct kst_cmd *cmd, const struct kst_command *command,
@@ -77,6 +79,8 @@ const struct kst_command *kst_cmd_find(const char *name);
 
 /* One file each. */
 int kst_cmd_backup(struct kst_cmd *cmd, struct kst_err **err);
+int kst_cmd_restore(struct kst_cmd *cmd, struct kst_err **err);
+int kst_cmd_report(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_run(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_cancel(struct kst_cmd *cmd, struct kst_err **err);
 int kst_cmd_get(struct kst_cmd *cmd, struct kst_err **err);
