@@ -37,6 +37,10 @@ struct kst_json *kst_job_object(const struct kst_json *run, const char *image)
 {
     const char *name = kst_json_path_str(run, "metadata.name");
     const char *ns = kst_json_path_str(run, "metadata.namespace");
+    /* Who restores must be able to make anything; who backs up must not. */
+    const char *action = kst_json_path_str(run, "spec.action");
+    const char *account = action && strcmp(action, "restore") == 0 ? "kassette-restore"
+                                                                   : "kassette";
     kst_auto_json struct kst_json *env = environment();
     kst_auto_json struct kst_json *labels = kst_json_make(
         "{'app.kubernetes.io/name':'kassette','kassette.io/run':%s}", name);
@@ -52,12 +56,12 @@ struct kst_json *kst_job_object(const struct kst_json *run, const char *image)
         "{'apiVersion':'batch/v1','kind':'Job','metadata':{'name':%s,'namespace':%s,'labels':%J,"
         "'ownerReferences':[{'apiVersion':%s,'kind':'Run','name':%s,'uid':%s}]},"
         "'spec':{'backoffLimit':%d,'ttlSecondsAfterFinished':%d,'template':{"
-        "'metadata':{'labels':%J},'spec':{'restartPolicy':'Never','serviceAccountName':'kassette',"
+        "'metadata':{'labels':%J},'spec':{'restartPolicy':'Never','serviceAccountName':%s,"
         "'terminationGracePeriodSeconds':%d,'containers':[%J],"
         "'volumes':[{'name':'cache','emptyDir':{'sizeLimit':'256Mi'}}]}}}}",
         name, ns, labels, kst_json_path_str(run, "apiVersion"), name,
-        kst_json_path_str(run, "metadata.uid"), BACKOFF_LIMIT, KEEP_SECONDS, labels, GRACE_SECONDS,
-        container);
+        kst_json_path_str(run, "metadata.uid"), BACKOFF_LIMIT, KEEP_SECONDS, labels, account,
+        GRACE_SECONDS, container);
 }
 
 struct following {
