@@ -28,11 +28,13 @@ _kassette() {
     done
     case $before in
     -o | --output) words="json yaml wide name" ;;
-    -n | --namespace | --home | --allow-namespace) words=$(_kassette_objects namespaces) ;;
+    -n | --namespace | --home | --allow-namespace | --to-namespace) words=$(_kassette_objects namespaces) ;;
     --snapshot-class) words=$(_kassette_objects volumesnapshotclasses) ;;
     --log-format) words="plain json" ;;
+    --on-conflict) words="fail skip replace merge" ;;
+    --preserve) words="nodePorts clusterIPs status" ;;
     --context) words=$(kubectl config get-contexts -o name 2>/dev/null) ;;
-    --kubeconfig | --blueprints | --credentials | --junit | --load | --images)
+    --kubeconfig | --blueprints | --credentials | --junit | --load | --images | --transform)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
@@ -67,7 +69,8 @@ _kassette() {
             mapfile -t COMPREPLY < <(compgen -d -- "$word")
             return
             ;;
-        run:* | cancel:* | logs:*) words=$(_kassette_runs) ;;
+        restore:*) words=$(_kassette_points) ;;
+        run:* | report:* | cancel:* | logs:*) words=$(_kassette_runs) ;;
         blueprint:*)
             case ${COMP_WORDS[2]} in
             show) words=$(kassette blueprint list -o name 2>/dev/null | sed 's,.*/,,') ;;

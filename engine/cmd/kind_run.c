@@ -51,6 +51,36 @@ static void print_volumes(const struct kst_json *status)
     }
 }
 
+static void print_restored_volume(const struct kst_json *row)
+{
+    const char *message = kst_json_path_str(row, "message");
+    printf("  %s: %s, %s%s%s\n", kst_kind_text(row, "target"), kst_kind_text(row, "action"),
+           kst_kind_text(row, "state"), message ? ": " : "", message ? message : "");
+    if (kst_json_get(row, "oldVolume"))
+        printf("    before: PersistentVolume %s\n", kst_kind_text(row, "oldVolume"));
+}
+
+static void print_restore(const struct kst_json *status)
+{
+    const struct kst_json *restore = kst_json_get(status, "restore");
+    const struct kst_json *counts = kst_json_get(restore, "counts");
+    if (counts) {
+        printf("\nObjects:\n ");
+        for (const struct kst_json *e = kst_json_first(counts); e; e = kst_json_next(e))
+            printf(" %s %s%s", kst_json_number(e), kst_json_key(e), kst_json_next(e) ? "," : "\n");
+    }
+    const struct kst_json *rows = kst_json_get(restore, "failures");
+    for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row))
+        printf("  %s/%s failed: %s\n    %s\n", kst_kind_text(row, "kind"),
+               kst_kind_text(row, "name"), kst_kind_text(row, "reason"),
+               kst_kind_text(row, "hint"));
+    rows = kst_json_get(restore, "volumes");
+    if (kst_json_len(rows))
+        printf("\nRestored volumes:\n");
+    for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row))
+        print_restored_volume(row);
+}
+
 static void print_steps(const struct kst_json *status)
 {
     const struct kst_json *rows = kst_json_get(status, "steps");
@@ -82,6 +112,7 @@ static void describe(struct kst_kube *kube, const struct kst_json *run)
     kst_kind_print_bindings(status);
     print_volumes(status);
     print_attempts(status);
+    print_restore(status);
     print_steps(status);
     kst_kind_print_artifacts(status);
     kst_kind_print_events(kube, run);
