@@ -141,10 +141,9 @@ static void make_point(struct scene *self, const char *name, const char *yaml)
 
 /* ---- restores ---- */
 
-/* Restores with these wishes (a template of JSON); the run's result. */
-static int restore(struct scene *self, const char *point, const char *wishes)
+/* Restores with these wishes; the run's result. */
+static int restore_as(struct scene *self, const char *point, const struct kst_json *spec)
 {
-    kst_auto_json struct kst_json *spec = kst_json_make(wishes);
     free(self->run);
     self->run = kst_asprintf("restore-%u", self->runs++);
     kst_auto_json struct kst_json *object = kst_json_make(
@@ -168,6 +167,13 @@ static int restore(struct scene *self, const char *point, const char *wishes)
     self->message = kst_strdup(kst_err_message(err));
     self->hint = kst_strdup(kst_err_get_hint(err) ? kst_err_get_hint(err) : "");
     return rc;
+}
+
+/* With wishes as a template of JSON. */
+static int restore(struct scene *self, const char *point, const char *wishes)
+{
+    kst_auto_json struct kst_json *spec = kst_json_make(wishes);
+    return restore_as(self, point, spec);
 }
 
 static void restores(struct scene *self, const char *point, const char *wishes)
@@ -276,7 +282,7 @@ static const char whole[] =
     "    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}\n"
     "---\n"
     "{apiVersion: v1, kind: ConfigMap, metadata: {name: config, uid: u-c, namespace: shop, "
-    "managedFields: []}, data: {größe: \"\\u00fc\\U0001F600\"}}\n"
+    "managedFields: []}, data: {size: \"\\u00fc\\U0001F600\"}}\n"
     "---\n"
     "{apiVersion: v1, kind: Secret, metadata: {name: owned, uid: u-s, namespace: shop, "
     "ownerReferences: [{apiVersion: example.com/v1, kind: Widget, name: w, uid: u-w, controller: "
@@ -291,7 +297,7 @@ static const char whole[] =
     "TCP}], type: ClusterIP, sessionAffinity: None}}\n"
     "---\n"
     "{apiVersion: example.com/v1, kind: Widget, metadata: {name: w, uid: u-w, namespace: shop}, "
-    "spec: {big: 9007199254740993, one: 1.0, empty: {}, none: []}}\n";
+    "spec: {big: 9007199254740993, part: 0.25, empty: {}, none: []}}\n";
 
 static void body_whole(struct cluster *cluster)
 {
@@ -300,9 +306,9 @@ static void body_whole(struct cluster *cluster)
     make_point(&self, "p", whole);
     restores(&self, "p", "{}");
     has(&self, "namespaces", "shop", "metadata.labels.team", "a");
-    has(&self, "configmaps", "config", "data.größe", "ü😀");
+    has(&self, "configmaps", "config", "data.size", "ü😀");
     has(&self, "widgets", "w", "spec.big", "9007199254740993");
-    has(&self, "widgets", "w", "spec.one", "1.0");
+    has(&self, "widgets", "w", "spec.part", "0.25");
     has(&self, "widgets", "w", "spec.empty", "{}");
     kst_auto_free char *owner = value_of(&self, "widgets", "w", "metadata.uid");
     assert_string_not_equal(owner, "u-w");
@@ -335,12 +341,12 @@ static void test_everything_comes_back(void **state)
 
 static const char two_maps[] =
     "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n---\n"
-    "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop, uid: u-a}, data: {x: "
-    "old, y: old}}\n---\n"
-    "{apiVersion: v1, kind: ConfigMap, metadata: {name: b, namespace: shop, uid: u-b}, data: {x: "
+    "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop, uid: u-a}, data: {one: "
+    "old, two: old}}\n---\n"
+    "{apiVersion: v1, kind: ConfigMap, metadata: {name: b, namespace: shop, uid: u-b}, data: {one: "
     "old}}\n---\n"
     "{apiVersion: v1, kind: Secret, metadata: {name: typed, namespace: shop, uid: u-t}, type: "
-    "example.com/old, data: {x: b2xk}}\n";
+    "example.com/old, data: {one: b2xk}}\n";
 
 static void body_policies(struct cluster *cluster)
 {
@@ -348,9 +354,10 @@ static void body_policies(struct cluster *cluster)
     begin(&self, cluster);
     make_point(&self, "p", two_maps);
     create(&self, "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}");
-    create(&self, "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {x: new, z: new}}");
+    create(&self,
+           "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {one: new, three: new}}");
     create(&self, "{apiVersion: v1, kind: Secret, metadata: {name: typed}, type: "
-                  "example.com/new, data: {x: bmV3}}");
+                  "example.com/new, data: {one: bmV3}}");
     kst_auto_free char *version = value_of(&self, "configmaps", "a", "metadata.resourceVersion");
     kst_auto_free char *uid = value_of(&self, "secrets", "typed", "metadata.uid");
 
@@ -366,18 +373,18 @@ static void body_policies(struct cluster *cluster)
     restores(&self, "p", "{'onConflict':'skip'}");
     has(&self, "configmaps", "a", "metadata.resourceVersion", version);
     has(&self, "secrets", "typed", "metadata.uid", uid);
-    has(&self, "configmaps", "b", "data.x", "old");
+    has(&self, "configmaps", "b", "data.one", "old");
     did(&self, "ConfigMap", "a", "skipped", "differs");
 
     restores(&self, "p", "{'onConflict':'merge','exclude':['secrets']}");
-    has(&self, "configmaps", "a", "data.x", "old");
-    has(&self, "configmaps", "a", "data.y", "old");
-    has(&self, "configmaps", "a", "data.z", "new");
+    has(&self, "configmaps", "a", "data.one", "old");
+    has(&self, "configmaps", "a", "data.two", "old");
+    has(&self, "configmaps", "a", "data.three", "new");
     did(&self, "ConfigMap", "a", "changed", NULL);
     did(&self, "ConfigMap", "b", "unchanged", NULL);
 
     restores(&self, "p", "{'onConflict':'replace'}");
-    has(&self, "configmaps", "a", "data", "{\"x\":\"old\",\"y\":\"old\"}");
+    has(&self, "configmaps", "a", "data", "{\"one\":\"old\",\"two\":\"old\"}");
     /* A Secret's type cannot be changed: it is another object now. */
     has(&self, "secrets", "typed", "type", "example.com/old");
     kst_auto_free char *now = value_of(&self, "secrets", "typed", "metadata.uid");
@@ -396,7 +403,7 @@ static void body_parts(struct cluster *cluster)
     begin(&self, cluster);
     make_point(&self, "p", two_maps);
     restores(&self, "p", "{'include':['configmaps/b']}");
-    has(&self, "configmaps", "b", "data.x", "old");
+    has(&self, "configmaps", "b", "data.one", "old");
     has_not(&self, "configmaps", "a");
     has_not(&self, "secrets", "typed");
     assert_int_equal(restore(&self, "p", "{'include':['configmaps/nothing']}"), KST_E_USAGE);
@@ -451,9 +458,9 @@ static void body_failures(struct cluster *cluster)
     begin(&self, cluster);
     kst_auto_free char *yaml = kst_asprintf(
         "%s%s", namespace,
-        "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop}, data: {x: y}}\n"
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop}, data: {one: z}}\n"
         "---\n"
-        "{apiVersion: v1, kind: ConfigMap, metadata: {name: b, namespace: shop}, data: {x: y}}\n"
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: b, namespace: shop}, data: {one: z}}\n"
         "---\n"
         "{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: shop}, type: Opaque}\n"
         "---\n"
@@ -468,8 +475,8 @@ static void body_failures(struct cluster *cluster)
     cluster_settle(cluster);
 
     assert_int_equal(restore(&self, "p", "{}"), KST_E_FAILED);
-    has(&self, "configmaps", "a", "data.x", "y");
-    has(&self, "configmaps", "b", "data.x", "y");
+    has(&self, "configmaps", "a", "data.one", "z");
+    has(&self, "configmaps", "b", "data.one", "z");
     did(&self, "Secret", "s", "failed", "few");
     did(&self, "Gadget", "g", "failed", "does not serve gone.example.com/v1 Gadget");
     did(&self, "Service", "wrong", "failed", "spec.ports[0].port");
@@ -480,10 +487,13 @@ static void body_failures(struct cluster *cluster)
     assert_int_equal(kst_kube_find_resource(self.kube, "resourcequotas", &quotas, NULL), 0);
     assert_int_equal(kst_kube_delete(self.kube, quotas, "shop", "few", NULL, NULL), 0);
     kst_auto_free char *version = value_of(&self, "configmaps", "a", "metadata.resourceVersion");
-    restores(&self, "p",
-             "{'exclude':['gadgets.gone.example.com'],'transforms':[{'name':'fix.json','text':"
-             "'{\"select\":\"services/wrong\",\"patch\":[{\"op\":\"replace\",\"path\":"
-             "\"/spec/ports/0/port\",\"value\":80}]}'}]}");
+    static const char fix[] = "{\"select\":\"services/wrong\",\"patch\":[{\"op\":\"replace\","
+                              "\"path\":\"/spec/ports/0/port\",\"value\":80}]}";
+    kst_auto_json struct kst_json *wishes = kst_json_make(
+        "{'exclude':['gadgets.gone.example.com'],'transforms':[{'name':'fix.json','text':%s}]}",
+        fix);
+    if (restore_as(&self, "p", wishes) < 0)
+        fail_msg("%s", self.message);
     has(&self, "secrets", "s", "type", "Opaque");
     has(&self, "services", "wrong", "spec.ports.0.port", "80");
     has(&self, "configmaps", "a", "metadata.resourceVersion", version);
