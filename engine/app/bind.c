@@ -241,3 +241,35 @@ int kst_bind_workloads(struct kst_run *run, const struct kst_json *workloads, st
         kst_json_set(kst_journal_status(run->journal), "bindings", kst_take(bindings));
     return rc;
 }
+
+static int bind_again(struct kst_run *run, struct kst_json *row, struct kst_json *used,
+                      struct kst_err **err)
+{
+    const char *path = kst_json_path_str(row, "path"),
+               *workload = kst_json_path_str(row, "workload");
+    struct kst_blueprint *blueprint = NULL;
+    int rc = kst_hook_blueprint(run, path ? path : "", &blueprint, err);
+    if (rc < 0)
+        return kst_err_wrap(err, rc, "the blueprint of %s", workload ? workload : "a workload");
+    kst_auto_json struct kst_json *given = params_for(run, blueprint, NULL,
+                                                      workload ? workload : "", used);
+    for (const struct kst_json *e = kst_json_first(given); e; e = kst_json_next(e))
+        kst_json_set(kst_json_ensure_object(row, "params"), kst_json_key(e), kst_json_dup(e));
+    kst_auto_json struct kst_json *resolved = NULL;
+    rc = kst_blueprint_resolve_params(blueprint, kst_json_get(row, "params"), &resolved, err);
+    return rc < 0 ? kst_err_wrap(err, rc, "%s", workload) : 0;
+}
+
+int kst_bind_again(struct kst_run *run, const struct kst_json *rows, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *used = kst_json_object(), *bindings = kst_json_dup(rows);
+    int rc = 0;
+    for (struct kst_json *row = kst_json_first_mut(bindings); rc == 0 && row;
+         row = kst_json_next_mut(row))
+        rc = bind_again(run, row, used, err);
+    if (rc == 0)
+        rc = check_used(run, used, err);
+    if (rc == 0)
+        kst_json_set(kst_journal_status(run->journal), "bindings", kst_take(bindings));
+    return rc;
+}

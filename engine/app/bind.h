@@ -13,6 +13,11 @@
  * blueprint has. Yields. */
 int kst_bind_workloads(struct kst_run *run, const struct kst_json *workloads, struct kst_err **err);
 
+/* Binds as an earlier run did: puts its rows (of a restore point, with the names of now) into
+ * status.bindings, with this Run's parameters over theirs. KST_E_NOT_FOUND for a blueprint that is
+ * not in the run's bundle, KST_E_USAGE as above. Yields. */
+int kst_bind_again(struct kst_run *run, const struct kst_json *rows, struct kst_err **err);
+
 /* What the annotation kassette.io/blueprint of the object, or of its Pod template, says; NULL where
  * there is none. Borrowed. */
 const char *kst_bind_wish(const struct kst_json *object);
