@@ -67,6 +67,18 @@ static int left_out(struct kst_plan *self, const struct kst_plan_kind *kind,
     return 0;
 }
 
+/* A port of all nodes, though the user chose it, is the original's; one that --preserve asks for is
+ * asked for. */
+static void give_up_node_ports(struct kst_json *service)
+{
+    struct kst_json *spec = kst_json_mut(service, "spec");
+    struct kst_json *ports = kst_json_mut(spec, "ports");
+    for (struct kst_json *port = kst_json_first_mut(ports); port; port = kst_json_next_mut(port))
+        kst_json_remove(port, "nodePort");
+    if (spec)
+        kst_json_remove(spec, "healthCheckNodePort");
+}
+
 /* Cleaned, rewritten, transformed; NULL where a transform drops it. */
 static int make_ready(struct kst_plan *self, const struct kst_plan_kind *kind,
                       struct kst_json **object, struct kst_err **err)
@@ -74,6 +86,9 @@ static int make_ready(struct kst_plan *self, const struct kst_plan_kind *kind,
     bool dropped = false;
     kst_clean(*object, &self->clean);
     kst_rewrite(&self->rewrite, *object);
+    if (is(kind, "", "Service") && !self->clean.keep_node_ports &&
+        strcmp(self->rewrite.from_ns, self->rewrite.to_ns) != 0)
+        give_up_node_ports(*object);
     int rc = kst_transform_apply(self->sources->transform, &kind->resource, object, &dropped, err);
     if (rc == 0 && dropped) {
         kst_json_free(*object);
