@@ -96,8 +96,11 @@ static void on_note(void *arg, const struct kst_run *run, enum kst_note note, co
             say(self, run, "\033[36m", "  the application runs on; it was frozen for %s", took);
         break;
     case KST_NOTE_READY:
-        say(self, run, NULL, "  volume %s is ready to be restored (VolumeSnapshot %s)", text,
-            kst_json_path_str(detail, "snapshot"));
+        if (kst_json_path_str(detail, "snapshot"))
+            say(self, run, NULL, "  volume %s is ready to be restored (VolumeSnapshot %s)", text,
+                kst_json_path_str(detail, "snapshot"));
+        else
+            say(self, run, NULL, "  %s is ready", text);
         break;
     case KST_NOTE_OBJECTS:
         say_objects(self, run, text, detail);

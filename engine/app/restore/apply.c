@@ -512,6 +512,19 @@ static int await_definitions(struct kst_plan *plan, struct kst_err **err)
 
 /* ---- ranks ---- */
 
+static bool is_done(const struct kst_plan_row *row)
+{
+    return row->done || row->failed;
+}
+
+static size_t count_done(const struct kst_plan *plan, enum kst_rank rank)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < plan->nrows; i++)
+        count += plan->rows[i].kind->rank == rank && is_done(&plan->rows[i]);
+    return count;
+}
+
 static void tell(struct kst_plan *plan, enum kst_rank rank)
 {
     int64_t created = 0, changed = 0, unchanged = 0, skipped = 0, failed = 0;
@@ -519,7 +532,7 @@ static void tell(struct kst_plan *plan, enum kst_rank rank)
         const struct kst_plan_row *row = &plan->rows[i];
         if (row->kind->rank != rank || row->deed == KST_DEED_VOLUME)
             continue;
-        failed += row->failed || row->deed == KST_DEED_CANNOT;
+        failed += row->failed;
         created += row->done && row->deed == KST_DEED_CREATE;
         changed += row->done && (row->deed == KST_DEED_REPLACE || row->deed == KST_DEED_MERGE);
         unchanged += row->deed == KST_DEED_UNCHANGED;
@@ -531,6 +544,7 @@ static void tell(struct kst_plan *plan, enum kst_rank rank)
         "{'created':%L,'changed':%L,'unchanged':%L,'skipped':%L,'failed':%L}", created, changed,
         unchanged, skipped, failed);
     kst_run_note(plan->run, KST_NOTE_OBJECTS, kst_order_rank_name(rank), detail);
+    plan->told |= 1u << rank;
 }
 
 static void fail_impossible(struct kst_plan *plan, enum kst_rank rank)
@@ -553,12 +567,13 @@ int kst_apply_ranks(struct kst_plan *plan, enum kst_rank first, enum kst_rank la
     struct pool pool = {.plan = plan};
     int rc = 0;
     for (enum kst_rank rank = first; rc == 0 && rank <= last; rank++) {
+        size_t before = count_done(plan, rank);
         fail_impossible(plan, rank);
         /* From the first rank on: what has waited for an owner of this one. */
         rc = sweep(&pool, first, rank, false, err);
         if (rc == 0 && rank == KST_RANK_DEFINITION)
             rc = await_definitions(plan, err);
-        if (rc == 0)
+        if (rc == 0 && (!(plan->told & 1u << rank) || count_done(plan, rank) != before))
             tell(plan, rank);
     }
     /* Owners within a rank, whose owners were made in the same sweep. */

@@ -70,6 +70,7 @@ struct kst_plan {
     size_t nrows;
     struct kst_plan_row **by_uid; /* sorted */
     size_t nuids;
+    unsigned told;   /* ranks, a bit each, whose progress was told */
     size_t left_out; /* objects that --include and --exclude left out */
 
     enum kst_conflict_policy policy;
