@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "app/bind.h"
 #include "app/restore/apply.h"
 #include "app/restore/plan.h"
 #include "app/restore/quiesce.h"
@@ -52,7 +53,7 @@ static void release(struct kst_run *run)
 /* ---- Plan ---- */
 
 /* The bindings of the backup, for where the workloads are now. */
-static void take_bindings(const struct kst_plan *plan)
+static int take_bindings(const struct kst_plan *plan, struct kst_err **err)
 {
     kst_auto_json struct kst_json *rows = kst_json_array();
     const struct kst_json *old = kst_json_path(plan->point, "status.bindings");
@@ -67,7 +68,7 @@ static void take_bindings(const struct kst_plan *plan)
         kst_json_set_str(copy, "workload", workload);
         kst_json_push(rows, copy);
     }
-    kst_json_set(kst_journal_status(plan->run->journal), "bindings", kst_take(rows));
+    return kst_bind_again(plan->run, rows, err);
 }
 
 /* The blueprints that made the point, not those of today. */
@@ -102,10 +103,9 @@ static struct kst_json *replaced_claims(const struct kst_run *run)
 static int plan_all(struct kst_run *run, struct kst_plan **out, struct kst_err **err)
 {
     int rc = prepare(run, out, err);
-    if (rc < 0)
-        return rc;
-    take_bindings(*out);
-    return take_blueprints(*out, err);
+    if (rc == 0)
+        rc = take_blueprints(*out, err);
+    return rc < 0 ? rc : take_bindings(*out, err);
 }
 
 int kst_restore_plan(struct kst_run *run, struct kst_err **err)
