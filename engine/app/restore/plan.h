@@ -38,8 +38,7 @@ enum kst_conflict_policy {
 
 /* A kind of the point. */
 struct kst_plan_kind {
-    struct kst_kube_resource resource; /* its strings belong to `row`, or to the client */
-    struct kst_json *row;              /* of index.kinds */
+    struct kst_kube_resource resource; /* its strings belong to the reader, or to the client */
     enum kst_rank rank;
     bool served;                  /* by this cluster, in this version, now */
     struct kst_plan_there *there; /* what is in the target namespace, sorted by name */

@@ -61,11 +61,11 @@ static int read_wishes(struct kst_plan *self, struct kst_err **err)
     const struct kst_json *spec = self->sources->spec = kst_json_dup(
         kst_json_get(kst_journal_spec(self->run->journal), "restore"));
     const char *from = kst_json_path_str(self->point, "spec.application.namespace");
+    self->spec = spec;
     if (!from || !*from)
         return kst_err_set(err, KST_E_INVALID,
                            "RestorePoint/%s/%s names no application (spec.application.namespace)",
                            self->run->home, kst_json_path_str(self->point, "metadata.name"));
-    self->spec = spec;
     self->only_data = kst_json_path_true(spec, "onlyData") ||
                       kst_json_len(kst_json_get(spec, "volumes")) > 0;
     self->only_objects = kst_json_path_true(spec, "onlyObjects");
@@ -94,43 +94,14 @@ static int read_wishes(struct kst_plan *self, struct kst_err **err)
 
 /* ---- the point ---- */
 
-static struct kst_plan_kind make_kind(const struct kst_json *row)
+static void read_kinds(struct kst_plan *self)
 {
-    struct kst_json *own = kst_json_dup(row);
-    const char *api_version = kst_json_path_str(own, "apiVersion");
-    const char *slash = strchr(api_version, '/');
-    kst_auto_free char *group = kst_strndup(api_version, slash ? (size_t)(slash - api_version) : 0);
-    /* Beside the members of the index, so that it lives as long. */
-    kst_json_set_str(own, "group", group);
-    kst_json_set_str(own, "version", slash ? slash + 1 : api_version);
-    struct kst_plan_kind kind = {.row = own};
-    kind.resource = (struct kst_kube_resource){
-        .group = kst_json_path_str(own, "group"),
-        .version = kst_json_path_str(own, "version"),
-        .api_version = api_version,
-        .kind = kst_json_path_str(own, "kind"),
-        .plural = kst_json_path_str(own, "plural"),
-        .singular = "",
-        .namespaced = kst_json_path_true(own, "namespaced"),
-    };
-    kind.rank = kst_order_rank(kind.resource.group, kind.resource.kind);
-    return kind;
-}
-
-static int read_kinds(struct kst_plan *self, struct kst_err **err)
-{
-    const struct kst_json *rows = kst_json_get(kst_archive_index(self->reader), "kinds");
-    self->kinds = kst_calloc(kst_json_len(rows) + 1, sizeof(*self->kinds));
-    for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
-        if (!kst_json_path_str(row, "apiVersion") || !kst_json_path_str(row, "kind") ||
-            !kst_json_path_str(row, "plural"))
-            return kst_err_set(err, KST_E_PARSE,
-                               "RestorePoint/%s/%s: a kind of the archive's index lacks its "
-                               "apiVersion, kind or plural",
-                               self->run->home, kst_json_path_str(self->point, "metadata.name"));
-        self->kinds[self->nkinds++] = make_kind(row);
-    }
-    return 0;
+    size_t count = 0;
+    const struct kst_kube_resource *all = kst_archive_kinds(self->reader, &count);
+    self->kinds = kst_calloc(count + 1, sizeof(*self->kinds));
+    for (size_t i = 0; i < count; i++)
+        self->kinds[self->nkinds++] = (struct kst_plan_kind){
+            .resource = all[i], .rank = kst_order_rank(all[i].group, all[i].kind)};
 }
 
 int kst_plan_open(struct kst_plan *self, struct kst_err **err)
@@ -154,7 +125,8 @@ int kst_plan_open(struct kst_plan *self, struct kst_err **err)
     rc = kst_archive_open(kst_point_store_source(self->sources->store), &self->reader, err);
     if (rc < 0)
         return kst_err_wrap(err, rc, "RestorePoint/%s/%s", run->home, name);
-    return read_kinds(self, err);
+    read_kinds(self);
+    return 0;
 }
 
 void kst_plan_there_release(struct kst_plan_there *self)
@@ -174,10 +146,8 @@ static void forget(struct kst_plan_kind *kind)
 
 void kst_plan_close(struct kst_plan *self)
 {
-    for (size_t i = 0; i < self->nkinds; i++) {
+    for (size_t i = 0; i < self->nkinds; i++)
         forget(&self->kinds[i]);
-        kst_json_free(self->kinds[i].row);
-    }
     free(self->kinds);
     kst_archive_close(self->reader);
     if (self->sources) {

@@ -305,8 +305,8 @@ static int enter_ready(struct kst_run *run, enum kst_phase *next, struct kst_err
     int rc = prepare(run, &plan, err);
     if (rc < 0)
         return rc;
-    struct kst_json *touched = touched_workloads(run, plan);
-    kst_json_set(state_of(run), "workloads", touched);
+    kst_auto_json struct kst_json *touched = touched_workloads(run, plan);
+    kst_json_set(state_of(run), "workloads", kst_json_dup(touched));
     rc = kst_volumes_await(run, err);
     if (rc == 0)
         rc = kst_ready_await(run, touched, err);
