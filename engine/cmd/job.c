@@ -33,14 +33,36 @@ static struct kst_json *environment(void)
         "{'name':'XDG_CACHE_HOME','value':'/cache'}]");
 }
 
+/* Who restores must be able to make anything; who backs up must not. */
+static const char *account_of(const struct kst_json *run)
+{
+    const char *action = kst_json_path_str(run, "spec.action");
+    return action && strcmp(action, "restore") == 0 ? "kassette-restore" : "kassette";
+}
+
+int kst_job_check_account(struct kst_kube *kube, const char *home, const struct kst_json *run,
+                          struct kst_err **err)
+{
+    const char *account = account_of(run);
+    kst_auto_json struct kst_json *found = NULL;
+    kst_auto_err struct kst_err *why = NULL;
+    int rc = kst_kube_get(kube, &kst_res_serviceaccounts, home, account, &found, &why);
+    if (rc != KST_E_NOT_FOUND)
+        return 0; /* it is there, or this is not the place to say what is wrong */
+    kst_err_set(err, rc, "ServiceAccount/%s/%s, as which the Job would run, does not exist", home,
+                account);
+    kst_err_hint(err, "%s",
+                 strcmp(account, "kassette") == 0
+                     ? "install Kassette: kubectl apply -k deploy"
+                     : "allow restores in the cluster: kubectl apply -f "
+                       "deploy/restore.yaml; or restore from here, without --in-cluster");
+    return rc;
+}
+
 struct kst_json *kst_job_object(const struct kst_json *run, const char *image)
 {
     const char *name = kst_json_path_str(run, "metadata.name");
     const char *ns = kst_json_path_str(run, "metadata.namespace");
-    /* Who restores must be able to make anything; who backs up must not. */
-    const char *action = kst_json_path_str(run, "spec.action");
-    const char *account = action && strcmp(action, "restore") == 0 ? "kassette-restore"
-                                                                   : "kassette";
     kst_auto_json struct kst_json *env = environment();
     kst_auto_json struct kst_json *labels = kst_json_make(
         "{'app.kubernetes.io/name':'kassette','kassette.io/run':%s}", name);
@@ -60,8 +82,8 @@ struct kst_json *kst_job_object(const struct kst_json *run, const char *image)
         "'terminationGracePeriodSeconds':%d,'containers':[%J],"
         "'volumes':[{'name':'cache','emptyDir':{'sizeLimit':'256Mi'}}]}}}}",
         name, ns, labels, kst_json_path_str(run, "apiVersion"), name,
-        kst_json_path_str(run, "metadata.uid"), BACKOFF_LIMIT, KEEP_SECONDS, labels, account,
-        GRACE_SECONDS, container);
+        kst_json_path_str(run, "metadata.uid"), BACKOFF_LIMIT, KEEP_SECONDS, labels,
+        account_of(run), GRACE_SECONDS, container);
 }
 
 struct following {

@@ -141,7 +141,9 @@ int kst_launch(struct kst_cmd *cmd, struct kst_kube *kube, const struct kst_laun
     struct kst_trace trace;
     if (how->trace)
         kst_trace_begin(&trace, kube);
-    int rc = make(cmd, kube, run, &made, err);
+    int rc = how->in_cluster ? kst_job_check_account(kube, cmd->home, run, err) : 0;
+    if (rc == 0)
+        rc = make(cmd, kube, run, &made, err);
     if (rc == 0)
         rc = execute(cmd, kube, how, &trace, made, err);
     kst_kube_set_trace(kube, NULL, NULL);
