@@ -16,14 +16,19 @@ forget_whole() {
     delete_cluster_objects
 }
 
-# A port of nodes that no other scenario of this run uses.
-node_port=31847
+# A port of nodes that no Service has: the namespaces of earlier scenarios may still be going.
+free_node_port() {
+    local used port=31847
+    used=" $(k get services -A -o 'jsonpath={.items[*].spec.ports[*].nodePort}') "
+    while [[ $used == *" $port "* ]]; do port=$((port + 1)); done
+    printf '%s' "$port"
+}
 
 # start_whole: the application in $ns, ready, with rows in both databases.
 start_whole() {
     k label namespace "$ns" team=shop >/dev/null
     k annotate namespace "$ns" "owner=Zoë 😀" >/dev/null
-    sed -e "s/\bWHOLE\b/$ns/g" -e "s/NODE_PORT/$node_port/" "$root/tests/scenarios/apps/whole.yaml" |
+    sed -e "s/\bWHOLE\b/$ns/g" -e "s/NODE_PORT/$(free_node_port)/" "$root/tests/scenarios/apps/whole.yaml" |
         kn apply -f - >/dev/null
     start_postgres db
     start_mariadb maria
