@@ -84,38 +84,64 @@ test_job_killed_after_the_freeze() {
     forget_job_run
 }
 
-# The role of deploy/ gives what a backup needs, and not what it does not need.
+# The roles of deploy/: backups read everything, and write nothing of an application but a label of
+# its claims.
 test_role_is_the_least() {
-    local account=system:serviceaccount:kassette:kassette verb resource where expected found
-    while read -r expected verb resource where; do
-        # shellcheck disable=SC2086 # options, or none
-        found=$(k auth can-i "$verb" "$resource" --as "$account" $where 2>/dev/null || true)
-        equal "may it $verb $resource $where" "$found" "$expected"
-    done <<'LIST'
-yes get pods -n default
+    local account=system:serviceaccount:kassette:kassette
+    roles_are "$account" <<'LIST'
+yes get secrets -n default
+yes list configmaps -n default
+yes list statefulsets.apps -n default
+yes list customresourcedefinitions.apiextensions.k8s.io
+yes get clusterroles.rbac.authorization.k8s.io
+yes get persistentvolumes
 yes get pods --subresource=exec -n default
 yes create pods --subresource=exec -n default
+yes create pods -n default
 yes create volumesnapshots.snapshot.storage.k8s.io -n default
 yes delete volumesnapshots.snapshot.storage.k8s.io -n default
-yes get persistentvolumes
-yes get secrets -n kassette
+yes patch volumesnapshotcontents.snapshot.storage.k8s.io
+yes patch persistentvolumeclaims -n default
+yes create secrets -n kassette
+yes create restorepoints.kassette.io -n kassette
 yes update leases.coordination.k8s.io -n kassette
 yes update runs.kassette.io --subresource=status -n kassette
-yes list secrets -n default
-yes get configmaps -n default
-yes list clusterroles.rbac.authorization.k8s.io
 no watch secrets -n default
 no create secrets -n default
+no update secrets -n default
+no patch secrets -n default
 no delete secrets -n default
+no update secrets -n kassette
+no create configmaps -n default
 no delete persistentvolumeclaims -n default
 no create persistentvolumeclaims -n default
+no create volumesnapshotcontents.snapshot.storage.k8s.io
 no patch statefulsets.apps -n default
+no patch statefulsets.apps --subresource=scale -n default
+no patch pods -n default
+no create restorepoints.kassette.io -n default
 no update runs.kassette.io --subresource=status -n default
 no create runs.kassette.io -n kassette
 no update leases.coordination.k8s.io -n default
-no create configmaps -n default
+no create namespaces
 no delete namespaces
 no create clusterrolebindings.rbac.authorization.k8s.io
+no escalate clusterroles.rbac.authorization.k8s.io
 no impersonate users
 LIST
+    roles_are "$account-restore" <<'LIST'
+yes create secrets -n default
+yes delete persistentvolumeclaims -n default
+yes create namespaces
+yes escalate clusterroles.rbac.authorization.k8s.io
+LIST
+}
+
+roles_are() { # ACCOUNT, lines "EXPECTED VERB RESOURCE OPTION..." on stdin
+    local verb resource where expected found
+    while read -r expected verb resource where; do
+        # shellcheck disable=SC2086 # options, or none
+        found=$(k auth can-i "$verb" "$resource" --as "$1" $where 2>/dev/null || true)
+        equal "may $1 $verb $resource $where" "$found" "$expected"
+    done
 }
