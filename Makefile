@@ -294,7 +294,7 @@ developer-build: all $(test_sources:%.c=$(B)/%.o)
 ##@ Use
 
 .PHONY: demo
-demo: ## a database backed up, destroyed, and brought back (CLUSTER=real: on a one-node Kubernetes)
+demo: ## a database backed up, its namespace deleted, and brought back (CLUSTER=real: on a one-node Kubernetes)
 	@tests/deps tests/packages.txt tests/$(if $(filter real,$(CLUSTER)),cluster,sandbox)/packages.txt
 	+@$(MAKE) all $(if $(filter real,$(CLUSTER)),cluster-tools)
 	@tests/demo $(CLUSTER)
