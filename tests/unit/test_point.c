@@ -240,6 +240,12 @@ static void is_kept_while_in_use(struct world *self)
 {
     struct cluster *cluster = self->cluster;
     back_up(self, "used", "");
+    cluster_load(cluster, "{apiVersion: kassette.io/v1alpha1, kind: Run, metadata: {name: r1}, "
+                          "spec: {action: restore, restorePoint: used, application: {namespace: "
+                          "other}}}");
+    refuses_to_delete(self, "used", "Run r1 restores from it");
+    cluster_has(cluster, POINTS, "used", "status.phase", "Ready");
+    cluster_patch(cluster, RUNS, "r1", "status", "{'status':{'phase':'Failed'}}");
     cluster_patch(cluster, RUNS, "used", "status", "{'status':{'phase':'Export'}}");
     refuses_to_delete(self, "used", "Run used is making it");
     cluster_patch(cluster, RUNS, "used", "status", "{'status':{'phase':'Succeeded'}}");
