@@ -56,6 +56,8 @@ void kst_kube_set_agent(struct kst_kube *self, const char *agent);
 void kst_kube_set_manager(struct kst_kube *self, const char *manager);
 /* Whether the manager has written a field of the object (metadata.managedFields). */
 bool kst_kube_is_managed_by(const struct kst_json *object, const char *manager);
+/* The same of this client's own manager; false where it has none. */
+bool kst_kube_has_written(const struct kst_kube *self, const struct kst_json *object);
 /* A guard of this client (not of its forks), called before each request that changes something;
  * what it returns (negative, with *err) is the request's result and nothing is sent. The run's
  * lease fences its writes with it. NULL takes it away. Execs are not guarded, so that

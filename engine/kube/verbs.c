@@ -62,6 +62,11 @@ bool kst_kube_is_managed_by(const struct kst_json *object, const char *manager)
     return false;
 }
 
+bool kst_kube_has_written(const struct kst_kube *self, const struct kst_json *object)
+{
+    return self->manager && kst_kube_is_managed_by(object, self->manager);
+}
+
 static void add_manager(const struct kst_kube *self, struct kst_buf *path)
 {
     if (self->manager)
@@ -74,7 +79,7 @@ static void add_manager(const struct kst_kube *self, struct kst_buf *path)
 static bool is_ours(const struct kst_kube *kube, const struct kst_json *there,
                     const struct kst_json *object)
 {
-    if (kube->manager && kst_kube_is_managed_by(there, kube->manager))
+    if (kst_kube_has_written(kube, there))
         return true;
     static const char *const keys[] = {"kassette.io/run", "kassette.io/step"};
     const struct kst_json *a = kst_json_path(there, "metadata.labels");

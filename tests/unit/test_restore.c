@@ -392,6 +392,32 @@ static void body_policies(struct cluster *cluster)
     end(&self);
 }
 
+/* What an earlier Run of the same name has made is not this one's. */
+static void body_name_again(struct cluster *cluster)
+{
+    struct scene self;
+    begin(&self, cluster);
+    make_point(&self, "p", two_maps);
+    restores(&self, "p", "{}");
+    assert_int_equal(kst_kube_delete(self.kube, &kst_res_runs, home, self.run, NULL, NULL), 0);
+    self.runs--;
+    kst_auto_free char *name = kst_strdup(self.run);
+    kst_auto_json struct kst_json *patch = kst_json_make("{'data':{'one':'new'}}");
+    assert_int_equal(kst_kube_patch(self.kube, &kst_res_configmaps, "shop", "a", NULL,
+                                    KST_PATCH_MERGE, patch, NULL, NULL),
+                     0);
+    restores(&self, "p", "{'onConflict':'replace'}");
+    assert_string_equal(self.run, name);
+    has(&self, "configmaps", "a", "data.one", "old");
+    did(&self, "ConfigMap", "a", "changed", NULL);
+    end(&self);
+}
+
+static void test_name_again(void **state)
+{
+    cluster_run(false, body_name_again);
+}
+
 static void test_conflicts(void **state)
 {
     cluster_run(false, body_policies);
@@ -530,6 +556,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_comes_back),
         cmocka_unit_test(test_conflicts),
+        cmocka_unit_test(test_name_again),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_elsewhere),
         cmocka_unit_test(test_failures),

@@ -2,7 +2,7 @@
 /*
  * Doing what the plan says, object by object, many at once over one connection, rank after rank. An
  * object that fails is noted in its row, and the others go on. What the run created carries its
- * name as field manager, so that a successor knows it.
+ * field manager (kst_plan_manager()), so that a successor knows it.
  */
 #ifndef KST_APP_RESTORE_APPLY_H
 #define KST_APP_RESTORE_APPLY_H

@@ -80,6 +80,9 @@ struct kst_plan {
     struct kst_plan_sources *sources;
 };
 
+/* The field manager by which a Run knows what it has made: its name and uid, as another Run of this
+ * name may have been there before. The caller frees it. */
+char *kst_plan_manager(const struct kst_json *run);
 /* Reads the point and its archive and plans. The rows of claims become status.restore.volumes where
  * the journal has none yet. Yields. KST_E_NOT_FOUND and _REFUSED (the point, a namespace that is
  * being deleted), _USAGE (spec.restore), _PARSE (a damaged archive), errors of requests. */

@@ -14,7 +14,10 @@
 #include "loop/fiber.h"
 #include "run/journal.h"
 
-enum { LISTS = 8 /* at once */ };
+enum {
+    LISTS = 8,         /* at once */
+    MANAGER_NAME = 80, /* bytes of a name: a server takes managers of 128 */
+};
 
 /* ---- wishes ---- */
 
@@ -104,6 +107,13 @@ static void read_kinds(struct kst_plan *self)
             .resource = all[i], .rank = kst_order_rank(all[i].group, all[i].kind)};
 }
 
+char *kst_plan_manager(const struct kst_json *run)
+{
+    const char *name = kst_json_path_str(run, "metadata.name");
+    const char *uid = kst_json_path_str(run, "metadata.uid");
+    return kst_asprintf("%.*s.%s", MANAGER_NAME, name ? name : "", uid ? uid : "");
+}
+
 int kst_plan_open(struct kst_plan *self, struct kst_err **err)
 {
     struct kst_run *run = self->run;
@@ -179,7 +189,7 @@ static struct kst_plan_there describe(const struct kst_plan *self, const struct 
     struct kst_plan_there there = {
         .name = kst_strdup(kst_json_path_str(object, "metadata.name")),
         .uid = kst_strdup(kst_json_path_str(object, "metadata.uid")),
-        .ours = kst_kube_is_managed_by(object, self->run->name),
+        .ours = kst_kube_has_written(self->run->kube, object),
         .ours_before = restored_before(self, object),
         .deleting = kst_json_path_str(object, "metadata.deletionTimestamp") != NULL,
     };
@@ -273,8 +283,9 @@ static int look_at_runs(struct kst_plan *self, struct kst_err **err)
     for (const struct kst_json *run = kst_json_first(runs); run; run = kst_json_next(run)) {
         const char *of = kst_json_path_str(run, "spec.restorePoint");
         const char *name = kst_json_path_str(run, "metadata.name");
+        kst_auto_free char *manager = kst_plan_manager(run);
         if (of && strcmp(of, point) == 0 && strcmp(name, self->run->name) != 0)
-            kst_json_push(self->sources->earlier, kst_json_from_str(name));
+            kst_json_push(self->sources->earlier, kst_json_from_str(manager));
     }
     return rc;
 }

@@ -30,11 +30,17 @@ static struct kst_json *state_of(struct kst_run *run)
     return kst_json_ensure_object(kst_journal_status(run->journal), "restore");
 }
 
+static void set_manager(struct kst_run *run)
+{
+    kst_auto_free char *manager = kst_plan_manager(kst_journal_object(run->journal));
+    kst_kube_set_manager(run->kube, manager);
+}
+
 /* The plan of this process: made at the first phase that needs it. */
 static int prepare(struct kst_run *run, struct kst_plan **out, struct kst_err **err)
 {
     int rc = 0;
-    kst_kube_set_manager(run->kube, run->name);
+    set_manager(run);
     if (!run->data) {
         struct kst_plan *plan = NULL;
         rc = kst_plan_new(run, &plan, err);
@@ -329,7 +335,7 @@ static int enter_post_restore(struct kst_run *run, enum kst_phase *next, struct 
     bool only_objects = kst_json_path_true(kst_journal_spec(run->journal), "restore.onlyObjects");
     static const char *const functions[] = {"restore", "post_restore", "verify"};
     int rc = 0;
-    kst_kube_set_manager(run->kube, run->name);
+    set_manager(run);
     for (size_t i = 0; rc == 0 && !only_objects && i < KST_ARRAY_LEN(functions); i++)
         rc = call_all(run, functions[i], is_touched, err);
     if (rc == 0)
@@ -350,7 +356,7 @@ static bool has_begun_objects(const struct kst_run *run)
 
 static int undo(struct kst_run *run, struct kst_err **err)
 {
-    kst_kube_set_manager(run->kube, run->name);
+    set_manager(run);
     int rc = has_begun_objects(run) ? kst_volumes_leave(run, err) : kst_volumes_undo(run, err);
     return rc < 0 ? rc : kst_quiesce_up(run, err);
 }

@@ -23,8 +23,8 @@
  * Replacing is safe: the old volume is kept (reclaim policy Retain) until the run has succeeded;
  * where it fails, the old claim is put back onto the old volume.
  *
- * What the run has made is known by its field manager: kst_kube_set_manager(run->kube, run->name)
- * comes first.
+ * What the run has made is known by its field manager: kst_kube_set_manager(run->kube, …) comes
+ * first, with a name that no other Run has (kst_plan_manager()).
  */
 #ifndef KST_APP_RESTORE_VOLUMES_H
 #define KST_APP_RESTORE_VOLUMES_H

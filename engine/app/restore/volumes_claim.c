@@ -205,12 +205,11 @@ int kst_volume_delete(struct kst_run *run, const struct kst_kube_resource *resou
 
 /* ---- Claims ---- */
 
-/* Before the row was prepared, and that journaled, the run has made nothing: what has its name as
- * field manager then is of an earlier Run of this name. */
+/* Before the row was prepared, and that journaled, the run has made nothing. */
 static bool is_of_run(const struct kst_volume *self)
 {
     return kst_json_path_true(self->row, "prepared") &&
-           kst_kube_is_managed_by(self->there, self->run->name);
+           kst_kube_has_written(self->run->kube, self->there);
 }
 
 int kst_volume_look(struct kst_volume *self, struct kst_err **err)
