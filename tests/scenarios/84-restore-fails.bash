@@ -89,7 +89,7 @@ test_definition_is_not_served_any_more() {
     versions before
     does 0 restore b1 --name r2
     versions after
-    untouched before after '^(HorizontalPodAutoscaler.autoscaling|Endpoints|ResourceQuota|PodDisruptionBudget.policy|Widget|CustomResource)|^Secret/of-parent '
+    untouched before after '^(HorizontalPodAutoscaler.autoscaling|Endpoints|ResourceQuota|PodDisruptionBudget.policy|Widget|CustomResource|APIService)|^Secret/of-parent '
     kn get "widgets.$ns.kassette.test" parent child >/dev/null
 }
 
