@@ -473,6 +473,18 @@ static void appeared(struct scene *self)
     holds(cluster, "c", "second");
 }
 
+/* What the provisioner said, before the controller told once more that it waits for it. */
+static void provisioner_says(struct cluster *cluster, const char *claim, const char *message)
+{
+    kst_auto_free char *uid = cluster_value(cluster, CLAIMS, claim, "metadata.uid");
+    kst_auto_free char *yaml = kst_asprintf(
+        "{apiVersion: v1, kind: Event, metadata: {name: said}, type: Warning, reason: "
+        "ProvisioningFailed, message: %s, lastTimestamp: '2020-01-01T00:00:00Z', involvedObject: "
+        "{kind: PersistentVolumeClaim, namespace: default, name: %s, uid: %s}}",
+        message, claim, uid);
+    cluster_load(cluster, yaml);
+}
+
 static void not_bound(struct scene *self)
 {
     kst_auto_err struct kst_err *err = NULL;
@@ -483,8 +495,10 @@ static void not_bound(struct scene *self)
     kst_json_set_str(row, "storageClass", "idle");
     succeeds(restore(self, &err), &err);
     self->run.run.ready_timeout_ms = 300;
+    provisioner_says(self->cluster, "copy", "the pool is full");
     assert_int_equal(kst_volumes_await(&self->run.run, &err), KST_E_TIMEOUT);
-    says(err, "PersistentVolumeClaim/default/copy is not bound after 300ms");
+    says(err, "PersistentVolumeClaim/default/copy is not bound after 300ms: ProvisioningFailed: "
+              "the pool is full");
     self->run.run.ready_timeout_ms = 10000;
     undo(self);
     assert_null(cluster_get(self->cluster, CLAIMS, "copy"));

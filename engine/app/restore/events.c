@@ -29,6 +29,16 @@ static const char *time_of(const struct kst_json *event)
     return "";
 }
 
+/* Whether a tells more than b, or the same later: waiting is told again and again, also between the
+ * warnings that say what for. */
+static bool tells_more(const struct kst_json *a, const struct kst_json *b)
+{
+    bool warns = same(kst_json_path_str(a, "type"), "Warning");
+    if (!b || warns != same(kst_json_path_str(b, "type"), "Warning"))
+        return !b || warns;
+    return strcmp(time_of(a), time_of(b)) > 0;
+}
+
 char *kst_events_last(struct kst_run *run, const struct kst_json *object, bool warnings)
 {
     const char *uid = kst_json_path_str(object, "metadata.uid");
@@ -42,9 +52,8 @@ char *kst_events_last(struct kst_run *run, const struct kst_json *object, bool w
     const struct kst_json *last = NULL;
     for (const struct kst_json *row = kst_json_first(events); row; row = kst_json_next(row)) {
         bool warns = same(kst_json_path_str(row, "type"), "Warning");
-        int order = last ? strcmp(time_of(row), time_of(last)) : 1;
         if (same(kst_json_path_str(row, "involvedObject.uid"), uid) && (warns || !warnings) &&
-            (order > 0 || (order == 0 && warns)))
+            tells_more(row, last))
             last = row;
     }
     const char *reason = kst_json_path_str(last, "reason");

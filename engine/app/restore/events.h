@@ -9,8 +9,8 @@ struct kst_json;
 struct kst_run;
 
 /* The last Event about an object of run->app_ns (by its kind, name and uid) as "Reason: message";
- * of the same second, a warning counts as the last. With `warnings`, no other Events count. NULL
- * where there is none, or none may be read. The caller frees it. Yields. */
+ * where there are warnings, the last of them. With `warnings`, no other Events count. NULL where
+ * there is none, or none may be read. The caller frees it. Yields. */
 char *kst_events_last(struct kst_run *run, const struct kst_json *object, bool warnings);
 
 #endif
