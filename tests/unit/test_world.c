@@ -121,7 +121,7 @@ static void test_commands(void **state)
         {"pre_hook = function(run, app) " EXEC ", timeout = '50ms' } end",
          "world.execute = function() return test.hang end\n"
          "test.truthy(world:backup(), 'a failure')\n"
-         "test.equal(world.reason, 'Timeout')",
+         "test.equal(world.reason, 'CommandTimeout')",
          NULL},
         {"pre_hook = function(run, app) " EXEC " } end",
          "world.execute = function() return { failure = 'no such file' } end\n"
