@@ -40,6 +40,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool container = kst_json_type(parsed) >= KST_JSON_ARRAY;
     if ((rc < 0) != (err != NULL) || (container && (rc < 0 || entry)))
         abort();
-    kst_auto_free char *string = kst_json_walk_string(kst_json_walk_find(text, "a"));
+    free(kst_json_walk_string(kst_json_walk_find(text, "a")));
     return 0;
 }

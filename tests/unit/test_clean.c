@@ -454,7 +454,7 @@ static void wrong_types(void **state)
                                                                : kst_json_dup(by);
             kst_clean(cleaned, &plain);
             kst_clean_skip(object);
-            kst_auto_free char *difference = kst_clean_difference(object, cleaned);
+            free(kst_clean_difference(object, cleaned));
             is_same("itself", cleaned, cleaned);
         }
 }

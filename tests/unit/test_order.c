@@ -55,8 +55,8 @@ static void objects(void **state)
         "{'apiVersion':'v1','kind':'Secret','metadata':{'namespace':'shop','name':'a'}}",
         "{'apiVersion':'v1','kind':'Secret','metadata':{'namespace':'shop','name':'a.b'}}",
         "{'apiVersion':'v1','kind':'Secret','metadata':{'namespace':'shop','name':'a0'}}",
-        "{'apiVersion':'rbac.authorization.k8s.io/v1','kind':'ClusterRole',"
-        "'metadata':{'name':'r'}}",
+        ("{'apiVersion':'rbac.authorization.k8s.io/v1','kind':'ClusterRole',"
+         "'metadata':{'name':'r'}}"),
         "{'apiVersion':'rbac.authorization.k8s.io/v1','kind':'Role','metadata':{'name':'r'}}",
         "{'apiVersion':'v1','kind':'PersistentVolume','metadata':{'name':'v'}}",
         "{'apiVersion':'v1','kind':'PersistentVolumeClaim','metadata':{'name':'c'}}",

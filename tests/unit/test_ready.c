@@ -173,8 +173,8 @@ static void quota(struct cluster *self)
                      KST_E_TIMEOUT);
     static const char *const texts[] = {
         "3 of 3 workloads are not ready after 300ms: ",
-        "Deployment/default/web: 0 of 3 replicas are up to date: its Pods cannot be made: "
-        "FailedCreate: ",
+        ("Deployment/default/web: 0 of 3 replicas are up to date: its Pods cannot be made: "
+         "FailedCreate: "),
         "exceeded quota: tight",
         "StatefulSet/default/db: 0 of 1 replicas are ready: its Pods cannot be made: FailedCreate",
         "DaemonSet/default/gone: somebody has deleted it",
