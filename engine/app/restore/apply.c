@@ -538,7 +538,8 @@ static void tell(struct kst_plan *plan, enum kst_rank rank)
         unchanged += row->deed == KST_DEED_UNCHANGED;
         skipped += row->deed == KST_DEED_SKIP;
     }
-    if (created + changed + unchanged + skipped + failed == 0)
+    /* Of volumes only what was made says something: they come back with their claims. */
+    if (created + changed + failed == 0 && (rank == KST_RANK_VOLUME || unchanged + skipped == 0))
         return;
     kst_auto_json struct kst_json *detail = kst_json_make(
         "{'created':%L,'changed':%L,'unchanged':%L,'skipped':%L,'failed':%L}", created, changed,
