@@ -199,9 +199,9 @@ test-replay:
 	+@$(MAKE) replay SANITIZE=address,undefined
 
 .PHONY: test-crash test-crash-sample crash-sample
-test-crash: $(program) $(crash) $(crash_database) ## kill the engine at every request of a backup; ONLY='...'
+test-crash: $(program) $(crash) $(crash_database) ## kill the engine at requests of backups and restores; ONLY='...', ALL=1
 	@mkdir -p build/crash
-	@$(crash) --logs build/crash --only '$(ONLY)' $(program) $(crash_database)
+	@$(crash) --logs build/crash $(if $(ALL),--all) --only '$(ONLY)' $(program) $(crash_database)
 # With the objects that `make warnings` has made.
 test-crash-sample:
 	+@$(MAKE) crash-sample DEVELOPER=1
@@ -209,7 +209,8 @@ crash-sample: $(program) $(crash) $(crash_database)
 	@mkdir -p build/crash
 	@$(crash) --logs build/crash --sample $(CRASH_SAMPLE) $(program) $(crash_database)
 ONLY :=
-CRASH_SAMPLE := 36
+ALL :=
+CRASH_SAMPLE := 28
 
 .PHONY: fuzz fuzz-run
 fuzz: ## fuzz every parser for FUZZ_SECONDS each (clang)

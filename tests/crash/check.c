@@ -24,7 +24,7 @@ enum { SETTLE_MS = 5000, LOOK_MS = 5, FILE_BYTES = 64 * 1024, MAX_EVENTS = 24, M
 
 /* ---- the databases ---- */
 
-static int64_t number_in(const char *path)
+int64_t check_number(const char *path)
 {
     kst_auto_buf text = KST_BUF_INIT(FILE_BYTES);
     long long number = -1;
@@ -38,31 +38,19 @@ static int64_t number_in(const char *path)
     return kst_parse_int(digits, &number) ? number : -1;
 }
 
-/* The directory of a claim's volume. */
-static char *volume_of(const struct world *self, const char *claim_name)
-{
-    const struct kst_object *claim = kst_api_find(self->api, "/persistentvolumeclaims", CRASH_APP,
-                                                  claim_name);
-    const struct kst_object *volume = claim ? kst_api_find(self->api, "/persistentvolumes", "",
-                                                           kst_api_text(claim->json,
-                                                                        "spec.volumeName"))
-                                            : NULL;
-    const char *path = volume ? kst_json_path_str(volume->json, "spec.hostPath.path") : NULL;
-    return kst_strdup(path);
-}
-
-static char *check_writes(const struct world *self, const char *database)
+char *check_writes(const struct world *self, const char *ns, const char *database)
 {
     kst_auto_free char *claim = kst_asprintf("data-%s-0", database);
-    kst_auto_free char *dir = volume_of(self, claim);
+    kst_auto_free char *dir = world_volume(self, ns, claim);
     kst_auto_free char *path = kst_asprintf("%s/number", dir ? dir : "");
-    int64_t before = number_in(path), end_ms = kst_now_ms() + SETTLE_MS;
+    int64_t before = check_number(path), end_ms = kst_now_ms() + SETTLE_MS;
     while (kst_now_ms() < end_ms) {
-        if (number_in(path) > before)
+        if (check_number(path) > before)
             return NULL;
         kst_sleep_ms(LOOK_MS, NULL);
     }
-    return kst_asprintf("database %s accepts no write: it is left frozen", database);
+    return kst_asprintf("database %s of %s accepts no write: it is left frozen, or stopped",
+                        database, ns);
 }
 
 /* When a database was frozen, by its own account. */
@@ -146,7 +134,7 @@ static struct cut find_cut(const struct world *self, const char *database, const
         const struct kst_object *content = kst_api_find(self->api, CONTENTS, "", content_name);
         const char *handle = content ? kst_api_text(content->json, "status.snapshotHandle") : "";
         kst_auto_free char *path = kst_asprintf("%s/cluster/volumes/%s/number", self->dir, handle);
-        cut.number = number_in(path);
+        cut.number = check_number(path);
         cut.at_ns = content ? kst_json_path_int(content->json, "status.creationTime", 0) : 0;
     }
     kst_control_list_release(&list);
@@ -174,8 +162,7 @@ static char *check_cuts(const struct world *self, const struct account *account,
 
 /* ---- the cluster ---- */
 
-static char *check_count(const struct world *self, const char *bucket, const char *ns,
-                         size_t expected)
+char *check_count(const struct world *self, const char *bucket, const char *ns, size_t expected)
 {
     size_t found = world_count(self, bucket, ns);
     if (found == expected)
@@ -287,14 +274,15 @@ static char *check_objects(const struct world *self, enum setting setting, bool 
     return why ? why : check_labels(self);
 }
 
-static char *check_run(const struct world *self, bool *succeeded)
+static char *check_run(const struct world *self, const struct crash_case *now, bool *succeeded)
 {
+    bool may_cancel = now->blows[0].deed == DEED_CANCEL || now->blows[0].deed == DEED_TERM;
     const struct kst_json *run = world_run(self);
     if (!run)
         return kst_strdup("there is no Run");
     const char *phase = kst_api_text(run, "status.phase");
     *succeeded = strcmp(phase, "Succeeded") == 0;
-    if (*succeeded)
+    if (*succeeded || (may_cancel && strcmp(phase, "Cancelled") == 0))
         return NULL;
     if (!kst_phase_is_final(kst_phase_parse(phase)))
         return kst_asprintf("the Run has not ended: it is %s after %u engines", phase,
@@ -318,12 +306,14 @@ static char *check_database(const struct world *self, const char *database, bool
 char *check_world(struct world *self, const struct crash_case *now)
 {
     bool succeeded = false;
-    char *why = check_run(self, &succeeded);
+    char *why = check_run(self, now, &succeeded);
     for (size_t i = 0; i < now->nblows && !why; i++)
         if (!self->struck[i])
             why = kst_asprintf("nothing was done to engine %zu: the point was not reached", i + 1);
+    if (!why && setting_restores(now->setting))
+        return check_restore(self, now);
     for (size_t i = 0; i < DATABASES && !why; i++)
-        why = check_writes(self, crash_databases[i]);
+        why = check_writes(self, CRASH_APP, crash_databases[i]);
     for (size_t i = 0; i < DATABASES && !why; i++)
         why = check_database(self, crash_databases[i], succeeded);
     if (why)

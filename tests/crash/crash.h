@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The crash matrix: an engine is killed, or hears of a failure, at every request of a backup, and
- * what becomes of the application is looked up in the application. See README.md.
+ * The crash matrix: an engine is killed, or hears of a failure, at every request of a backup or a
+ * restore, and what becomes of the application is looked up in the application. See README.md.
  */
 #ifndef KST_TESTS_CRASH_CRASH_H
 #define KST_TESTS_CRASH_CRASH_H
@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "run/phase.h"
 #include "sandbox/server/server.h"
 
 struct kst_api;
@@ -31,13 +32,17 @@ enum deed {
     DEED_FAULT,
     DEED_STALL,  /* it stands still from the request on, until its successor has frozen, or ended */
     DEED_OUTAGE, /* from the request on, every connection is reset for a while */
+    DEED_CANCEL, /* spec.cancel is set before the request is answered */
+    DEED_TERM,   /* SIGTERM */
 };
 
-/* The storage that a case has. */
+/* What is tried, and on which storage. */
 enum setting {
     SETTING_PLAIN,
-    SETTING_SLOW,  /* snapshots are ready long after they were cut */
-    SETTING_GROUP, /* it cuts volumes together */
+    SETTING_SLOW,    /* snapshots are ready long after they were cut */
+    SETTING_GROUP,   /* it cuts volumes together */
+    SETTING_RESTORE, /* restored in place */
+    SETTING_COPY,    /* restored beside the living original */
     SETTINGS,
 };
 
@@ -58,6 +63,7 @@ struct crash_case {
     struct blow blows[MAX_BLOWS];
     size_t nblows;
     bool slow; /* it mostly waits */
+    bool rest; /* another case is like it: tried with --all only */
     bool done, passed;
     unsigned starts; /* of engines */
     int64_t took_ms;
@@ -74,13 +80,20 @@ struct world {
 
     /* The engine that runs, and what it has asked for. */
     pid_t pid;
-    pid_t stalled;   /* an engine that stands still, or 0 */
-    unsigned starts; /* of engines, in this case */
-    struct kst_json *counts, *order;
-    const struct crash_case *now; /* NULL: nothing is done to it */
+    pid_t stalled;                            /* an engine that stands still, or 0 */
+    unsigned starts;                          /* of engines, in this case */
+    struct kst_json *counts, *order, *phases; /* phases: of the Run, by request */
+    const struct crash_case *now;             /* NULL: nothing is done to it */
     bool struck[MAX_BLOWS];
     const struct kst_server_look *acting; /* the request after which the engine is killed */
     int64_t outage_until_ms;
+    enum kst_phase struck_phase; /* the Run's, when it was cancelled */
+    /* The restore point that restores begin with, NULL for none: what the application was
+     * (world_facts()), and the uid of all that the point consists of. */
+    struct kst_json *base_facts, *base_parts;
+    bool basing; /* the engine makes that point */
+    /* The application before the case: what its user has set, and uids. */
+    struct kst_json *facts, *lives;
     struct kst_timer *kill_timer;
 };
 
@@ -89,6 +102,8 @@ extern const char *const crash_databases[DATABASES];
 #define CRASH_RUN  "crash"
 #define CRASH_APP  "shop"
 #define CRASH_HOME "kassette"
+#define CRASH_BASE "base" /* the restore point */
+#define CRASH_COPY "copy" /* the namespace of a copy */
 
 /* world.c: a new cluster whose databases write, in the directory `dir` (made). Yields. */
 int world_new(struct kst_loop *loop, const char *program, const char *database, const char *dir,
@@ -109,6 +124,29 @@ struct kst_json *world_archive(const struct world *self);
 /* How many objects a bucket has in a namespace ("": all). */
 size_t world_count(const struct world *self, const char *bucket, const char *ns);
 
+/* Whether it is a restore that is tried. */
+bool setting_restores(enum setting setting);
+
+/* restore.c */
+#define MARKER "marker" /* a file in each volume, written after the backup */
+/* What the user has set in the application as it is in a namespace: objects by "bucket name".
+ * The caller frees it. */
+struct kst_json *world_facts(const struct world *self, const char *ns);
+/* The uids of the same objects, and of the volumes and Pods. */
+struct kst_json *world_lives(const struct world *self, const char *ns);
+/* The directory of a claim's volume; NULL where it is not bound. The caller frees it. */
+char *world_volume(const struct world *self, const char *ns, const char *claim);
+/* Whether an object belongs to the restore point, and is to be left where cases are cleaned up. */
+bool world_is_base(const struct world *self, const char *bucket, const char *name);
+/* Makes the restore point, by an engine to which nothing is done. Yields. */
+int world_make_base(struct world *self, struct kst_err **err);
+/* Removes the copy, and volumes that no claim has. Yields. */
+int world_remove_copy(struct world *self, struct kst_err **err);
+/* Marks the volumes, and changes what a restore in place is to set right. */
+int world_change(struct world *self, enum setting setting, struct kst_err **err);
+/* Forgets the restore point, which is removed with what is left of a run. */
+void world_forget_base(struct world *self);
+
 /* strike.c: what is done at which request. For kst_server_options; arg: the world. */
 enum kst_server_fault strike_on_request(void *arg, const struct kst_server_look *look);
 void strike_on_answer(void *arg, const struct kst_server_look *look, int code, double ms);
@@ -127,6 +165,14 @@ int engine_wake(struct world *self, int64_t ms, struct kst_err **err);
 
 /* check.c: what must be true after a case. NULL, or why it is not (the caller frees). Yields. */
 char *check_world(struct world *self, const struct crash_case *now);
+/* The number in a file, -1 where there is none. */
+int64_t check_number(const char *path);
+/* Whether a database of a namespace accepts writes. Yields. */
+char *check_writes(const struct world *self, const char *ns, const char *database);
+/* Whether a bucket has so many objects in a namespace ("": in all). */
+char *check_count(const struct world *self, const char *bucket, const char *ns, size_t expected);
+/* check_restore.c: the same of a restore that has ended. Yields. */
+char *check_restore(struct world *self, const struct crash_case *now);
 
 /* cases.c */
 struct cases {
@@ -138,10 +184,11 @@ struct cases {
 struct reference {
     enum setting setting;
     struct blow inside;
-    struct kst_json *order, *recovery;
+    struct kst_json *order, *recovery, *phases;
     int64_t took_ms;
 };
-/* Every case there is. Of settings but the plain one only what is new in them. */
+/* Every case there is. Of other storage only what is new to a backup, of a copy what is new to a
+ * restore in place. */
 void cases_make(struct cases *self, const struct reference *references);
 void cases_free(struct cases *self);
 const char *deed_name(const struct blow *blow);

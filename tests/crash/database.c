@@ -3,7 +3,8 @@
  * A database of two volumes, as small as one can be: every few milliseconds it writes the next
  * number to both, so that two volumes of one cut hold the same number exactly where nothing was
  * written between their cuts. It keeps its own account of being frozen, in a directory that the
- * test reads, and does so whatever the engine believes.
+ * test reads, and does so whatever the engine believes. Started again, it goes on with the number
+ * that is in its volume.
  *
  *   database serve     writes, until it is ended
  *   database freeze    no write from here on, until
@@ -104,15 +105,22 @@ static void write_number(int fd, long long number)
         die("write");
 }
 
+/* The last number that was written to a volume, 0 where there is none. */
+static long long read_number(int fd)
+{
+    char text[32] = "";
+    return pread(fd, text, sizeof(text) - 1, 0) > 0 ? strtoll(text, NULL, 10) : 0;
+}
+
 static int serve(void)
 {
     int fds[] = {-1, -1}, lock = open_control("lock", O_RDWR | O_CREAT);
     for (size_t i = 0; i < 2; i++) {
-        fds[i] = open(volumes[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+        fds[i] = open(volumes[i], O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (fds[i] < 0 || lock < 0)
             die(volumes[i]);
     }
-    for (long long number = 1; access(control, F_OK) == 0; number++) {
+    for (long long number = read_number(fds[0]) + 1; access(control, F_OK) == 0; number++) {
         while (flock(lock, LOCK_SH) != 0)
             if (errno != EINTR)
                 die("lock");

@@ -95,39 +95,61 @@ int engine_wake(struct world *self, int64_t ms, struct kst_err **err)
                : 0;
 }
 
+static const char *const common[] = {"--home", CRASH_HOME, "--log-format", "plain", "--verbose"};
+static const char *const backup[] = {"--blueprints", "tests/crash/blueprints", "--max-freeze",
+                                     "20s",          "--ready-timeout",        "20s"};
+static const char *const in_place[] = {"--on-conflict", "replace", "--ready-timeout", "20s"};
+static const char *const beside[] = {"--to-namespace", CRASH_COPY, "--ready-timeout", "20s"};
+
+enum { MAX_ARGS = 24 };
+struct args {
+    const char *list[MAX_ARGS + 1];
+    size_t count;
+};
+
+static void add(struct args *self, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count && self->count < MAX_ARGS; i++)
+        self->list[self->count++] = list[i];
+}
+
+/* What makes the Run of a case, or of the restore point, or takes it up where it is there. */
+static void make_args(struct world *self, struct args *args)
+{
+    enum setting setting = self->now ? self->now->setting : SETTING_PLAIN;
+    const char *name = self->basing ? CRASH_BASE : CRASH_RUN;
+    bool restores = !self->basing && setting_restores(setting);
+    const char *const begin[] = {self->program, restores ? "restore" : "backup",
+                                 restores ? CRASH_BASE : CRASH_APP, "--name", name};
+    const char *const again[] = {self->program, "run", name};
+    const char *const to[] = {"--kubeconfig", kst_sandbox_kubeconfig(self->sandbox)};
+    if (!self->basing && world_run(self))
+        add(args, again, KST_ARRAY_LEN(again));
+    else
+        add(args, begin, KST_ARRAY_LEN(begin));
+    add(args, to, KST_ARRAY_LEN(to));
+    add(args, common, KST_ARRAY_LEN(common));
+    if (!self->basing && world_run(self))
+        return;
+    if (!restores)
+        add(args, backup, KST_ARRAY_LEN(backup));
+    else if (setting == SETTING_RESTORE)
+        add(args, in_place, KST_ARRAY_LEN(in_place));
+    else
+        add(args, beside, KST_ARRAY_LEN(beside));
+}
+
 int engine_run(struct world *self, int *status, struct kst_err **err)
 {
-    const char *kubeconfig = kst_sandbox_kubeconfig(self->sandbox);
-    const char *const backup[] = {self->program,
-                                  "backup",
-                                  CRASH_APP,
-                                  "--name",
-                                  CRASH_RUN,
-                                  "--home",
-                                  CRASH_HOME,
-                                  "--kubeconfig",
-                                  kubeconfig,
-                                  "--blueprints",
-                                  "tests/crash/blueprints",
-                                  "--max-freeze",
-                                  "20s",
-                                  "--ready-timeout",
-                                  "20s",
-                                  "--log-format",
-                                  "plain",
-                                  "--verbose",
-                                  NULL};
-    const char *const run[] = {self->program, "run",          CRASH_RUN,  "--home",
-                               CRASH_HOME,    "--kubeconfig", kubeconfig, "--log-format",
-                               "plain",       "--verbose",    NULL};
+    struct args args = {0};
+    make_args(self, &args);
     kst_auto_free char *log = kst_asprintf("%s/engine.log", self->dir);
-    const char *const *argv = world_run(self) ? run : backup;
     strike_begin(self);
     self->pid = vfork(); /* our pages are many, and it needs none of them */
     if (self->pid < 0)
         return kst_err_set(err, KST_E_IO, "vfork: %s", strerror(errno));
     if (self->pid == 0)
-        become(argv, log);
+        become(args.list, log);
     int rc = await_engine(self, status, err);
     strike_end(self);
     return rc;

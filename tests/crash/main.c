@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * crash [--sample N] [--only TEXT] [--list] [--logs DIR] ENGINE DATABASE
+ * crash [--all] [--sample N] [--only TEXT] [--list] [--logs DIR] ENGINE DATABASE
  *
  * Tries every case (those whose name holds TEXT, or one of several between which '|' stands; N of
  * them, evenly spread), several at a time, each in a cluster of its own. Ends with "N passed,
@@ -34,8 +34,10 @@ enum {
     PATIENT_WORLDS = 8, /* more of them, for cases that wait and do nothing; of a sample: 2 */
     FEW_WORLDS = 2,
     LOOK_MS = 1,
+    AMID = 60,      /* requests of an engine that takes up a restore: it makes some 100 */
     WAKE_MS = 3000, /* for an engine that stood still to end, while its successor freezes */
     END_MS = 60 * 1000,
+    CANCELLED = 130, /* the exit code of an engine whose run was cancelled */
     LOG_BYTES = 4 * 1024 * 1024,
 };
 
@@ -44,7 +46,7 @@ struct matrix {
     char program[PATH_MAX], database[PATH_MAX];
     const char *only, *logs;
     long long sample;
-    bool list, reported;
+    bool all, list, reported;
     char *dir;
     unsigned worlds; /* made so far: names their directories */
     struct cases cases;
@@ -93,9 +95,22 @@ static int lie_in_wait(void *arg, struct kst_err **err)
     return rc;
 }
 
+/* Lets the engine that stands still go on when its successor is in the middle of a restore. */
+static int wake_amid(void *arg, struct kst_err **err)
+{
+    struct ambush *self = arg;
+    int rc = 0;
+    while (rc == 0 && (self->world->starts < 2 || kst_json_len(self->world->order) < AMID))
+        rc = kst_sleep_ms(LOOK_MS, err);
+    if (rc == 0)
+        engine_wake(self->world, WAKE_MS, NULL); /* its end is awaited later */
+    return rc;
+}
+
 static struct kst_fiber *set_ambush(struct ambush *self)
 {
-    return kst_fiber_spawn(self->world->loop, "ambush", lie_in_wait, self);
+    return kst_fiber_spawn(self->world->loop, "ambush", self->stage ? lie_in_wait : wake_amid,
+                           self);
 }
 
 static void end_ambush(struct kst_fiber *fiber)
@@ -118,6 +133,10 @@ static bool has_ended(const struct world *world, bool *succeeded)
 static int check_status(const struct world *world, int status, struct kst_err **err)
 {
     bool succeeded = false;
+    const struct kst_json *run = world_run(world);
+    const char *phase = run ? kst_api_text(run, "status.phase") : "";
+    if (status == CANCELLED && strcmp(phase, "Cancelled") == 0)
+        return 0;
     if (status > 128)
         return kst_err_set(err, KST_E_FAILED, "the engine was ended by signal %d", status - 128);
     if (has_ended(world, &succeeded) && succeeded != (status == 0))
@@ -139,7 +158,8 @@ static int run_engines(struct world *world, struct crash_case *now, struct kst_e
             break; /* who was killed is started again, whatever the Run says */
         rc = engine_run(world, &status, err);
         if (rc == 0 && status == ENGINE_STALLED) {
-            ambush = (struct ambush){.world = world, .stage = "locked freeze-end", .wakes = true};
+            ambush = (struct ambush){.world = world, .wakes = true};
+            ambush.stage = setting_restores(now->setting) ? NULL : "locked freeze-end";
             waiting = set_ambush(&ambush);
         } else if (rc == 0 && status != 128 + SIGKILL) {
             rc = check_status(world, status, err);
@@ -263,7 +283,8 @@ static int work_all(struct matrix *self, struct kst_err **err)
 
 /* A run to which `blow` is done (nothing, where it is NULL): what its last engine asks for. */
 static int look_at(struct world *world, enum setting setting, const struct blow *blow,
-                   struct kst_json **order, int64_t *took_ms, struct kst_err **err)
+                   struct kst_json **order, struct kst_json **phases, int64_t *took_ms,
+                   struct kst_err **err)
 {
     struct crash_case now = {
         .name = (char *)"reference", .setting = setting, .nblows = blow ? 1 : 0};
@@ -274,6 +295,8 @@ static int look_at(struct world *world, enum setting setting, const struct blow 
         *took_ms = now.took_ms;
     if (now.passed && order)
         *order = kst_json_dup(world->order);
+    if (now.passed && phases)
+        *phases = kst_json_dup(world->phases);
     int rc = now.passed ? 0
                         : kst_err_set(err, KST_E_FAILED, "a run to which %s was done: %s",
                                       blow ? deed_name(blow) : "nothing", now.why);
@@ -289,19 +312,24 @@ static int look_at(struct world *world, enum setting setting, const struct blow 
 
 static int look(struct matrix *self, struct kst_err **err)
 {
-    static const char *const inside[SETTINGS] = {[SETTING_PLAIN] = "create volumesnapshots",
-                                                 [SETTING_GROUP] = "create volumegroupsnapshots"};
+    static const char *const inside[SETTINGS] = {
+        [SETTING_PLAIN] = "create volumesnapshots",
+        [SETTING_GROUP] = "create volumegroupsnapshots",
+        [SETTING_RESTORE] = "create persistentvolumeclaims",
+        [SETTING_COPY] = "create persistentvolumeclaims"};
     struct world *world = NULL;
     int rc = make_world(self, &world, err);
     if (rc == 0)
-        rc = look_at(world, SETTING_PLAIN, NULL, NULL, NULL, err); /* finds everything cold */
+        rc = look_at(world, SETTING_PLAIN, NULL, NULL, NULL, NULL, err); /* finds everything cold */
     for (int i = 0; rc == 0 && i < SETTINGS; i++) {
         struct reference *of = &self->references[i];
+        if (self->sample > 0 && i == SETTING_SLOW)
+            continue; /* none of its cases is in a sample: choose() */
         of->setting = (enum setting)i;
         of->inside = (struct blow){.deed = DEED_KILL_ACTED, .what = (char *)inside[i], .nth = 1};
-        rc = look_at(world, of->setting, NULL, &of->order, &of->took_ms, err);
+        rc = look_at(world, of->setting, NULL, &of->order, &of->phases, &of->took_ms, err);
         if (rc == 0 && inside[i])
-            rc = look_at(world, of->setting, &of->inside, &of->recovery, NULL, err);
+            rc = look_at(world, of->setting, &of->inside, &of->recovery, NULL, NULL, err);
     }
     kst_shield_begin();
     world_free(world);
@@ -331,7 +359,7 @@ static size_t choose(struct matrix *self)
         const struct blow *first = &now->blows[0];
         bool waits_long = first->deed == DEED_STALL || now->setting == SETTING_SLOW ||
                           (first->deed == DEED_FAULT && first->fault == KST_FAULT_HANG);
-        now->done = (self->only && !fits(now->name, self->only)) ||
+        now->done = ((self->only && !fits(now->name, self->only)) || (now->rest && !self->all)) ||
                     (self->sample > 0 && waits_long);
         wanted += !now->done;
     }
@@ -404,11 +432,10 @@ static int try_all(void *arg, struct kst_err **err)
 
 static bool parse(struct matrix *self, int argc, char **argv)
 {
-    static const struct option options[] = {{"sample", required_argument, NULL, 's'},
-                                            {"only", required_argument, NULL, 'o'},
-                                            {"logs", required_argument, NULL, 'd'},
-                                            {"list", no_argument, NULL, 'l'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"sample", required_argument, NULL, 's'}, {"only", required_argument, NULL, 'o'},
+        {"logs", required_argument, NULL, 'd'},   {"list", no_argument, NULL, 'l'},
+        {"all", no_argument, NULL, 'a'},          {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'o')
@@ -417,6 +444,8 @@ static bool parse(struct matrix *self, int argc, char **argv)
             self->logs = optarg;
         else if (option == 'l')
             self->list = true;
+        else if (option == 'a')
+            self->all = true;
         else if (option != 's' || !kst_parse_int(optarg, &self->sample))
             return false;
     }
@@ -430,8 +459,9 @@ int main(int argc, char **argv)
     kst_auto_err struct kst_err *err = NULL;
     char template[] = "/tmp/kassette-crash-XXXXXX";
     if (!parse(&matrix, argc, argv)) {
-        fprintf(stderr, "usage: crash [--sample N] [--only TEXT] [--list] [--logs DIR] ENGINE "
-                        "DATABASE\n");
+        fprintf(stderr,
+                "usage: crash [--all] [--sample N] [--only TEXT] [--list] [--logs DIR] ENGINE "
+                "DATABASE\n");
         return 2;
     }
     kst_log_setup(KST_LOG_ERROR, KST_LOG_PLAIN);
@@ -450,6 +480,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < SETTINGS; i++) {
         kst_json_free(matrix.references[i].order);
         kst_json_free(matrix.references[i].recovery);
+        kst_json_free(matrix.references[i].phases);
     }
     if (matrix.loop)
         kst_loop_free(matrix.loop);

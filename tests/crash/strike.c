@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "crash/crash.h"
 #include "loop/loop.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/internal.h"
 
 enum {
     STREAM_MS = 30,  /* after which a watch or a command was surely acted on */
@@ -39,8 +41,12 @@ static void kill_in(struct world *self, int64_t ms)
 /* A name without the UID or hash at its end, which is another one in each cluster. */
 static char *without_uid(const char *name)
 {
-    enum { UID_LEN = 36 };
-    size_t len = strlen(name), end = len;
+    enum { UID_LEN = 36, HASH_LEN = 8 };
+    size_t len = strlen(name), end = len, hash = len;
+    while (hash > 0 && strchr("0123456789abcdef", name[hash - 1]))
+        hash--;
+    if (hash > 0 && len - hash == HASH_LEN && name[hash - 1] == '-')
+        return kst_asprintf("%.*s*", (int)hash, name);
     while (end > 0 && strchr("0123456789abcdef-", name[end - 1]))
         end--;
     return len - end >= UID_LEN ? kst_asprintf("%.*s*", (int)end, name) : kst_strdup(name);
@@ -63,6 +69,14 @@ static const struct blow *blow_of(struct world *self, size_t *index)
     if (!self->now || *index >= self->now->nblows || self->struck[*index])
         return NULL;
     return &self->now->blows[*index];
+}
+
+static void cancel(struct world *self)
+{
+    const struct kst_api_call call = kst_api_call_for(self->api, "kassette.io/runs", CRASH_HOME,
+                                                      CRASH_RUN, "test");
+    kst_auto_json struct kst_json *patch = kst_json_make("{'spec':{'cancel':true}}");
+    kst_json_free(kst_api_patch(self->api, &call, KST_API_PATCH_MERGE, patch, false, NULL, NULL));
 }
 
 static enum kst_server_fault strike(struct world *self, const struct blow *blow,
@@ -91,6 +105,12 @@ static enum kst_server_fault strike(struct world *self, const struct blow *blow,
     case DEED_OUTAGE:
         self->outage_until_ms = kst_now_ms() + OUTAGE_MS;
         return KST_FAULT_RESET_BEFORE;
+    case DEED_CANCEL:
+        cancel(self);
+        return KST_FAULT_NONE;
+    case DEED_TERM:
+        kill(self->pid, SIGTERM);
+        return KST_FAULT_NONE;
     case DEED_FAULT:
         return blow->fault;
     default:
@@ -109,6 +129,9 @@ enum kst_server_fault strike_on_request(void *arg, const struct kst_server_look 
     kst_json_set_int(self->counts, what, ++nth);
     kst_auto_free char *numbered = kst_asprintf("%s#%lld", what, (long long)nth);
     kst_json_push(self->order, kst_json_from_str(numbered));
+    const struct kst_json *run = world_run(self);
+    const char *phase = run ? kst_json_path_str(run, "status.phase") : NULL;
+    kst_json_set_str(self->phases, numbered, phase ? phase : "Pending");
     if (kst_now_ms() < self->outage_until_ms)
         return KST_FAULT_RESET_BEFORE;
     size_t index = 0;
@@ -116,6 +139,7 @@ enum kst_server_fault strike_on_request(void *arg, const struct kst_server_look 
     if (!blow || !blow->what || blow->nth != nth || strcmp(blow->what, what) != 0)
         return KST_FAULT_NONE;
     self->struck[index] = true;
+    self->struck_phase = kst_phase_parse(phase);
     return strike(self, blow, look);
 }
 
@@ -135,6 +159,8 @@ void strike_begin(struct world *self)
     self->starts++;
     kst_json_free(self->counts);
     kst_json_free(self->order);
+    kst_json_free(self->phases);
+    self->phases = kst_json_object();
     self->counts = kst_json_object();
     self->order = kst_json_array();
     self->acting = NULL;

@@ -29,6 +29,11 @@ char *world_control(const struct world *self, const char *database, const char *
     return kst_asprintf("%s/%s%s%s", self->dir, database, *file ? "/" : "", file);
 }
 
+bool setting_restores(enum setting setting)
+{
+    return setting == SETTING_RESTORE || setting == SETTING_COPY;
+}
+
 size_t world_count(const struct world *self, const char *bucket, const char *ns)
 {
     struct kst_bucket *all = kst_store_bucket(kst_api_store(self->api), bucket);
@@ -111,9 +116,34 @@ static int make_database(struct world *self, const char *name, struct kst_err **
     return rc < 0 ? rc : kst_load_path(self->api, path, &count, err);
 }
 
+static int load_object(struct world *self, struct kst_json *object, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *documents = kst_json_array();
+    size_t count = 0;
+    kst_json_push(documents, object);
+    return kst_load_documents(self->api, documents, "the setting", &count, err);
+}
+
+/* The rest of the application. */
+static int make_objects(struct world *self, struct kst_err **err)
+{
+    size_t count = 0;
+    int rc = kst_load_path(self->api, "tests/crash/objects.yaml", &count, err);
+    const struct kst_object *owner = kst_api_find(self->api, "/configmaps", CRASH_APP, "settings");
+    if (rc < 0 || !owner)
+        return rc;
+    return load_object(self,
+                       kst_json_make("{'apiVersion':'v1','kind':'ConfigMap','metadata':{"
+                                     "'name':'derived','namespace':%s,'ownerReferences':[{"
+                                     "'apiVersion':'v1','kind':'ConfigMap','name':'settings',"
+                                     "'uid':%s}]},'data':{'shade':'dark'}}",
+                                     CRASH_APP, kst_api_text(owner->json, "metadata.uid")),
+                       err);
+}
+
 static int make_databases(struct world *self, struct kst_err **err)
 {
-    int rc = 0;
+    int rc = make_objects(self, err);
     for (size_t i = 0; rc == 0 && i < DATABASES; i++)
         rc = make_database(self, crash_databases[i], err);
     return rc;
@@ -178,6 +208,10 @@ void world_free(struct world *self)
     kst_storage_remove(self->dir, NULL);
     kst_json_free(self->counts);
     kst_json_free(self->order);
+    kst_json_free(self->phases);
+    kst_json_free(self->facts);
+    kst_json_free(self->lives);
+    world_forget_base(self);
     free(self->dir);
     free(self);
 }
@@ -188,7 +222,8 @@ static void remove_all(struct world *self, const char *bucket, const char *ns)
 {
     struct kst_control_list list = kst_control_list(self->api, bucket, ns);
     for (size_t i = 0; i < list.count; i++)
-        kst_control_delete(self->api, bucket, list.objects[i]);
+        if (!world_is_base(self, bucket, list.objects[i]->name))
+            kst_control_delete(self->api, bucket, list.objects[i]);
     kst_control_list_release(&list);
 }
 
@@ -227,6 +262,8 @@ static void patch_all(struct world *self, const char *bucket, const char *ns, co
     struct kst_control_list list = kst_control_list(self->api, bucket, ns);
     kst_auto_json struct kst_json *body = kst_json_make(patch);
     for (size_t i = 0; i < list.count; i++) {
+        if (world_is_base(self, bucket, list.objects[i]->name))
+            continue;
         const struct kst_api_call call = kst_api_call_for(self->api, bucket, list.objects[i]->ns,
                                                           list.objects[i]->name, "test");
         kst_json_free(
@@ -256,15 +293,7 @@ static size_t left_of_a_run(const struct world *self)
     count += kst_json_len(secrets);
     for (size_t i = 0; i < KST_ARRAY_LEN(of_a_run); i++)
         count += world_count(self, of_a_run[i].bucket, of_a_run[i].ns);
-    return count;
-}
-
-static int load_object(struct world *self, struct kst_json *object, struct kst_err **err)
-{
-    kst_auto_json struct kst_json *documents = kst_json_array();
-    size_t count = 0;
-    kst_json_push(documents, object);
-    return kst_load_documents(self->api, documents, "the setting", &count, err);
+    return count - kst_json_len(self->base_parts);
 }
 
 /* The storage as the case wants it. */
@@ -314,7 +343,7 @@ static void remove_of_a_run(struct world *self, bool events)
             remove_all(self, of_a_run[i].bucket, *of_a_run[i].ns ? of_a_run[i].ns : NULL);
 }
 
-int world_clean(struct world *self, enum setting setting, struct kst_err **err)
+static int remove_runs(struct world *self, struct kst_err **err)
 {
     int64_t end_ms = kst_now_ms() + GONE_MS;
     forget_case(self);
@@ -330,5 +359,26 @@ int world_clean(struct world *self, enum setting setting, struct kst_err **err)
             return rc;
         remove_of_a_run(self, true); /* what is told of the end of the others */
     }
-    return set(self, setting, err);
+    return 0;
+}
+
+int world_clean(struct world *self, enum setting setting, struct kst_err **err)
+{
+    bool restores = setting_restores(setting);
+    if (!restores)
+        world_forget_base(self);
+    int rc = remove_runs(self, err);
+    if (rc == 0)
+        rc = world_remove_copy(self, err);
+    if (rc == 0)
+        rc = set(self, setting, err);
+    if (rc < 0 || !restores)
+        return rc;
+    rc = await_databases(self, err);
+    if (rc == 0 && !self->base_parts) {
+        rc = world_make_base(self, err);
+        if (rc == 0)
+            rc = remove_runs(self, err); /* all of it that is not the restore point */
+    }
+    return rc < 0 ? rc : world_change(self, setting, err);
 }
