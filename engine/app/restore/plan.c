@@ -254,12 +254,14 @@ static const char *claim_action(struct kst_plan *self, struct kst_plan_row *row,
                                  : "empty: the point has no snapshot of it");
         return empty ? "empty" : "create";
     }
-    if (empty || (there->ours_before && !self->only_data)) {
+    /* Who asks for the data to be replaced gets it replaced, however often. */
+    bool replace = self->only_data || self->policy == KST_ON_CONFLICT_REPLACE;
+    if (empty || (there->ours_before && !replace)) {
         say(row, KST_DEED_UNCHANGED,
             empty ? "it is there, and its data stays" : "restored from this point before");
         return NULL;
     }
-    if (self->only_data || self->policy == KST_ON_CONFLICT_REPLACE) {
+    if (replace) {
         say(row, KST_DEED_VOLUME, "its data is replaced");
         return "replace";
     }
