@@ -51,6 +51,35 @@ int kst_backup_filter_claims(struct kst_run *run, struct kst_json *workloads,
     return rc;
 }
 
+/* Every namespace has itself and an account. */
+static bool is_in_every_namespace(const struct kst_json *row)
+{
+    const char *plural = kst_json_path_str(row, "plural");
+    return strcmp(plural, kst_res_namespaces.plural) == 0 ||
+           (strcmp(plural, kst_res_serviceaccounts.plural) == 0 &&
+            kst_json_path_int(row, "count", 0) == 1);
+}
+
+/* Mostly another namespace or selector was meant: it must not pass for a backup. */
+static int holds_something(const struct kst_run *run, const struct kst_json *index,
+                           struct kst_err **err)
+{
+    const struct kst_json *spec = kst_journal_spec(run->journal);
+    const char *selector = kst_json_path_str(spec, "application.selector");
+    const struct kst_json *row = kst_json_first(kst_json_get(index, "kinds"));
+    while (row && is_in_every_namespace(row))
+        row = kst_json_next(row);
+    if (row)
+        return 0;
+    kst_err_set(err, KST_E_INVALID, "application %s%s%s%s holds nothing that a backup could keep",
+                run->app_ns, selector ? " (selector " : "", selector ? selector : "",
+                selector ? ")" : "");
+    kst_err_reason(err, "NothingToBackUp");
+    kst_err_hint(err, "is it another namespace, or a selector, include or exclude that picks less "
+                      "than was meant?");
+    return KST_E_INVALID;
+}
+
 int kst_backup_capture(struct kst_run *run, const struct kst_json *workloads,
                        const struct kst_json *point, struct kst_err **err)
 {
@@ -59,6 +88,8 @@ int kst_backup_capture(struct kst_run *run, const struct kst_json *workloads,
     int rc = kst_point_store_clear(store, err);
     if (rc == 0)
         rc = kst_capture(run, workloads, kst_point_store_sink(store), &index, err);
+    if (rc == 0)
+        rc = holds_something(run, index, err);
     if (rc == 0)
         rc = kst_point_captured(run, index, err);
     kst_point_store_free(store);
@@ -69,6 +100,8 @@ int kst_backup_count(struct kst_run *run, const struct kst_json *workloads, stru
 {
     kst_auto_json struct kst_json *index = NULL;
     int rc = kst_capture(run, workloads, &kst_capture_nowhere, &index, err);
+    if (rc == 0)
+        rc = holds_something(run, index, err);
     if (rc == 0)
         kst_json_set(kst_journal_status(run->journal), "capture",
                      kst_json_make("{'kinds':%J,'excluded':%J,'missing':%J}",

@@ -11,11 +11,12 @@
 int kst_backup_filter_claims(struct kst_run *run, struct kst_json *workloads,
                              struct kst_json *claims, struct kst_err **err);
 /* Captures the application into the Secrets of `point`, anew where a predecessor had begun, and
- * writes what there is into the point's status. Yields. */
+ * writes what there is into the point's status. KST_E_INVALID where it has nothing but what every
+ * namespace has. Yields. */
 int kst_backup_capture(struct kst_run *run, const struct kst_json *workloads,
                        const struct kst_json *point, struct kst_err **err);
 /* Finds out what that would capture, into status.capture {kinds: [{apiVersion, kind, plural,
- * count}], excluded: {reason: count}, missing: [groups]}. Yields. */
+ * count}], excluded: {reason: count}, missing: [groups]}. KST_E_INVALID as above. Yields. */
 int kst_backup_count(struct kst_run *run, const struct kst_json *workloads, struct kst_err **err);
 
 #endif
