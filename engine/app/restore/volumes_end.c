@@ -98,8 +98,10 @@ static int clean_up(struct kst_volume *self, const char *state, bool *bound, str
     if (rc < 0 || !*bound)
         return rc;
     kst_json_set_str(self->row, "volume", kst_json_path_str(self->there, "spec.volumeName"));
-    done(self, state);
-    return kst_volume_remove_source(self, err);
+    rc = kst_volume_remove_source(self, err);
+    if (rc == 0)
+        done(self, state);
+    return rc;
 }
 
 static int settle(void *arg, struct kst_err **err)
@@ -107,7 +109,12 @@ static int settle(void *arg, struct kst_err **err)
     struct kst_volume *self = arg;
     bool bound = false;
     int rc = clean_up(self, "Settled", &bound, err);
-    return rc < 0 || !bound ? rc : let_go(self, err);
+    if (rc < 0 || !bound)
+        return rc;
+    rc = let_go(self, err);
+    if (rc < 0) /* whoever ends the run has to see that it is not settled */
+        kst_json_set_str(self->row, "state", "Bound");
+    return rc;
 }
 
 static int leave(void *arg, struct kst_err **err)
