@@ -186,4 +186,8 @@ job_run_field() { k -n kassette get run "$ns" -o "jsonpath=$1"; }
 # The process of the engine in the Job's Pod, seen from here.
 job_engine() { pgrep -f "^/usr/bin/kassette run .* $ns\$"; }
 
-forget_job_run() { k -n kassette delete run "$ns" --ignore-not-found --wait=false >/dev/null; }
+# The Run and its restore point, which is in the way of another Run of the name.
+forget_job_run() {
+    k -n kassette delete run "$ns" --ignore-not-found >/dev/null
+    KASSETTE_NAMESPACE=kassette kassette delete point "$ns" -y >/dev/null 2>&1 || true
+}
