@@ -33,6 +33,7 @@ enum {
     WORLDS = 3,
     PATIENT_WORLDS = 8, /* more of them, for cases that wait and do nothing; of a sample: 2 */
     FEW_WORLDS = 2,
+    SMALL_SAMPLE = 100, /* leaves out what waits long */
     LOOK_MS = 1,
     AMID = 60,      /* requests of an engine that takes up a restore: it makes some 100 */
     WAKE_MS = 3000, /* for an engine that stood still to end, while its successor freezes */
@@ -58,6 +59,11 @@ struct worker {
     struct world *world;
     bool patient; /* takes only cases that wait */
 };
+
+static bool is_small(const struct matrix *self)
+{
+    return self->sample > 0 && self->sample < SMALL_SAMPLE;
+}
 
 /* ---- one case ---- */
 
@@ -272,7 +278,7 @@ static int work_all(struct matrix *self, struct kst_err **err)
 {
     struct worker workers[WORLDS + PATIENT_WORLDS] = {0};
     struct kst_group *group = kst_group_new(self->loop, true);
-    for (int i = 0; i < WORLDS + (self->sample > 0 ? FEW_WORLDS : PATIENT_WORLDS); i++) {
+    for (int i = 0; i < WORLDS + (is_small(self) ? FEW_WORLDS : PATIENT_WORLDS); i++) {
         workers[i] = (struct worker){.matrix = self, .patient = i >= WORLDS};
         kst_group_spawn(group, "worker", work, &workers[i]);
     }
@@ -323,7 +329,7 @@ static int look(struct matrix *self, struct kst_err **err)
         rc = look_at(world, SETTING_PLAIN, NULL, NULL, NULL, NULL, err); /* finds everything cold */
     for (int i = 0; rc == 0 && i < SETTINGS; i++) {
         struct reference *of = &self->references[i];
-        if (self->sample > 0 && i == SETTING_SLOW)
+        if (is_small(self) && i == SETTING_SLOW)
             continue; /* none of its cases is in a sample: choose() */
         of->setting = (enum setting)i;
         of->inside = (struct blow){.deed = DEED_KILL_ACTED, .what = (char *)inside[i], .nth = 1};
@@ -360,7 +366,7 @@ static size_t choose(struct matrix *self)
         bool waits_long = first->deed == DEED_STALL || now->setting == SETTING_SLOW ||
                           (first->deed == DEED_FAULT && first->fault == KST_FAULT_HANG);
         now->done = ((self->only && !fits(now->name, self->only)) || (now->rest && !self->all)) ||
-                    (self->sample > 0 && waits_long);
+                    (is_small(self) && waits_long);
         wanted += !now->done;
     }
     size_t sample = (size_t)self->sample;
