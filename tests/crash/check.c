@@ -307,7 +307,9 @@ char *check_world(struct world *self, const struct crash_case *now)
 {
     bool succeeded = false;
     char *why = check_run(self, now, &succeeded);
-    for (size_t i = 0; i < now->nblows && !why; i++)
+    /* Four claims are made in any order: what is left to a successor differs from time to time. */
+    size_t owed = setting_restores(now->setting) && now->nblows > 1 ? 1 : now->nblows;
+    for (size_t i = 0; i < owed && !why; i++)
         if (!self->struck[i])
             why = kst_asprintf("nothing was done to engine %zu: the point was not reached", i + 1);
     if (!why && setting_restores(now->setting))
