@@ -246,10 +246,25 @@ static int enter_volumes(struct kst_run *run, enum kst_phase *next, struct kst_e
 
 /* ---- Objects ---- */
 
+/* From here on workloads use the restored volumes, and nothing is put back any more. That is
+ * journaled before, and is so only where it was. */
+static int begin_objects(struct kst_run *run, struct kst_err **err)
+{
+    if (kst_json_path_true(state_of(run), "begun"))
+        return 0;
+    kst_json_set_bool(state_of(run), "begun", true);
+    int rc = kst_journal_write(run->journal, err);
+    if (rc < 0)
+        kst_json_remove(state_of(run), "begun");
+    return rc;
+}
+
 static int enter_objects(struct kst_run *run, enum kst_phase *next, struct kst_err **err)
 {
     struct kst_plan *plan = NULL;
     int rc = prepare(run, &plan, err);
+    if (rc == 0)
+        rc = begin_objects(run, err);
     if (rc == 0)
         rc = kst_quiesce_up(run, err);
     if (rc == 0)
@@ -346,18 +361,11 @@ static int enter_post_restore(struct kst_run *run, enum kst_phase *next, struct 
 
 /* ---- the end of a run that failed ---- */
 
-static bool has_begun_objects(const struct kst_run *run)
-{
-    const char *name = kst_json_path_str(kst_journal_object(run->journal), "status.phase");
-    enum kst_phase phase = kst_phase_parse(name);
-    return phase == KST_PHASE_OBJECTS || phase == KST_PHASE_READY ||
-           phase == KST_PHASE_POST_RESTORE;
-}
-
 static int undo(struct kst_run *run, struct kst_err **err)
 {
     set_manager(run);
-    int rc = has_begun_objects(run) ? kst_volumes_leave(run, err) : kst_volumes_undo(run, err);
+    int rc = kst_json_path_true(state_of(run), "begun") ? kst_volumes_leave(run, err)
+                                                        : kst_volumes_undo(run, err);
     return rc < 0 ? rc : kst_quiesce_up(run, err);
 }
 
