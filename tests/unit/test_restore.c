@@ -531,6 +531,58 @@ static void test_failures(void **state)
     cluster_run(false, body_failures);
 }
 
+/* --rename, with what refers to the object; --preserve status, of a custom resource. */
+static void body_wishes(struct cluster *cluster)
+{
+    struct scene self;
+    begin(&self, cluster);
+    kst_auto_free char *yaml = kst_asprintf(
+        "%s%s", namespace,
+        "apiVersion: apiextensions.k8s.io/v1\n"
+        "kind: CustomResourceDefinition\n"
+        "metadata: {name: widgets.example.com}\n"
+        "spec:\n"
+        "  group: example.com\n"
+        "  scope: Namespaced\n"
+        "  names: {plural: widgets, singular: widget, kind: Widget, listKind: WidgetList}\n"
+        "  versions:\n"
+        "  - name: v1\n"
+        "    served: true\n"
+        "    storage: true\n"
+        "    subresources: {status: {}}\n"
+        "    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}\n"
+        "---\n"
+        "{apiVersion: example.com/v1, kind: Widget, metadata: {name: w, namespace: shop}, spec: "
+        "{size: 1}, status: {state: good}}\n"
+        "---\n"
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop}, data: {one: z}}\n"
+        "---\n"
+        "{apiVersion: batch/v1beta1, kind: CronJob, metadata: {name: c, namespace: shop}, spec: "
+        "{schedule: '0 0 1 1 *', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, "
+        "containers: [{name: c, image: c, envFrom: [{configMapRef: {name: a}}]}]}}}}}}\n");
+    make_point(&self, "p", yaml);
+    restores(&self, "p", "{'rename':{'ConfigMap/a':'b'},'preserve':['status']}");
+    has(&self, "configmaps", "b", "data.one", "z");
+    has_not(&self, "configmaps", "a");
+    has(&self, "cronjobs", "c",
+        "spec.jobTemplate.spec.template.spec.containers.0.envFrom.0.configMapRef.name", "b");
+    has(&self, "widgets", "w", "status.state", "good");
+
+    /* Without the wish, status is the controllers' to say. */
+    const struct kst_kube_resource *widgets = NULL;
+    assert_int_equal(kst_kube_find_resource(self.kube, "widgets", &widgets, NULL), 0);
+    assert_int_equal(kst_kube_delete(self.kube, widgets, "shop", "w", NULL, NULL), 0);
+    restores(&self, "p", "{'include':['widgets']}");
+    has(&self, "widgets", "w", "spec.size", "1");
+    has(&self, "widgets", "w", "status", "null");
+    end(&self);
+}
+
+static void test_wishes(void **state)
+{
+    cluster_run(false, body_wishes);
+}
+
 /* A namespace that goes takes nothing. */
 static void body_terminating(struct cluster *cluster)
 {
@@ -560,6 +612,7 @@ int main(void)
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_elsewhere),
         cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_wishes),
         cmocka_unit_test(test_terminating_namespace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

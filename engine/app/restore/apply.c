@@ -255,15 +255,21 @@ static int create(struct work *work, struct kst_json **answer, struct kst_err **
     }
 }
 
-/* --preserve status. */
+/* --preserve status. Of a kind that was not served before nobody knows yet whether it has one. */
 static int restore_status(struct work *work, const struct kst_json *status, struct kst_err **err)
 {
-    const struct kst_kube_resource *resource = &work->row->kind->resource;
-    if (!status || !resource->has_status)
+    const struct kst_plan_kind *kind = work->row->kind;
+    if (!status || (kind->served && !kind->resource.has_status))
         return 0;
     kst_auto_json struct kst_json *patch = kst_json_make("{'status':%J}", status);
-    return kst_kube_patch(kube_of(work), resource, work->row->ns, work->row->name, "status",
-                          KST_PATCH_MERGE, patch, NULL, err);
+    struct kst_err *cause = NULL;
+    int rc = kst_kube_patch(kube_of(work), &kind->resource, work->row->ns, work->row->name,
+                            "status", KST_PATCH_MERGE, patch, NULL, &cause);
+    if (rc == KST_E_NOT_FOUND && !kind->served) {
+        kst_err_clear(&cause);
+        rc = 0;
+    }
+    return rc < 0 ? kst_err_move(err, &cause) : 0;
 }
 
 static int act(struct work *work, struct kst_err **err)
