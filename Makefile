@@ -212,7 +212,7 @@ crash-sample: $(program) $(crash) $(crash_database)
 ONLY :=
 ALL :=
 CRASH_SAMPLE := 28
-CRASH_CASES := 1000
+CRASH_CASES := 400
 
 .PHONY: fuzz fuzz-run
 fuzz: ## fuzz every parser for FUZZ_SECONDS each (clang)
