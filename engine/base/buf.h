@@ -77,6 +77,9 @@ struct kst_str kst_str_trim(struct kst_str text);
  * none); false when *rest was used up before. */
 bool kst_str_split(struct kst_str *rest, char separator, struct kst_str *part);
 
+/* True where both are there and the same text. */
+bool kst_same(const char *a, const char *b);
+
 /* Whole-string conversions: false unless all of the text is one number in range. */
 bool kst_parse_int(const char *text, long long *value);
 /* "1.5h", "90s", "500ms", "1h30m" as Go's time.ParseDuration, without negatives. A bare number is

@@ -28,6 +28,11 @@ bool kst_str_eq(struct kst_str a, const char *b)
     return strlen(b) == a.len && memcmp(a.data, b, a.len) == 0;
 }
 
+bool kst_same(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
 bool kst_str_has_prefix(struct kst_str text, const char *prefix)
 {
     size_t len = strlen(prefix);

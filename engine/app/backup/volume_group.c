@@ -204,11 +204,6 @@ static const char *owner_of(const struct kst_json *snapshot)
     return NULL;
 }
 
-static bool same(const char *a, const char *b)
-{
-    return a && b && strcmp(a, b) == 0;
-}
-
 /* The run's labels, so that people and a removal find the member as they find any snapshot. */
 static int adopt(struct kst_run *run, struct kst_json *row, const struct kst_json *snapshot,
                  struct kst_err **err)
@@ -233,7 +228,7 @@ static struct kst_json *unresolved(struct kst_json *rows, const struct kst_json 
         const char *of = kst_json_path_str(row, "group");
         if (!of || kst_json_get(row, "snapshot"))
             continue;
-        if (!snapshot || (same(of, group) && same(kst_json_path_str(row, "claim"), claim)))
+        if (!snapshot || (kst_same(of, group) && kst_same(kst_json_path_str(row, "claim"), claim)))
             return row;
     }
     return NULL;
@@ -301,7 +296,7 @@ static int remove_members(struct kst_run *run, const struct kst_json *group, str
     int rc = kst_kube_list(run->kube, &kst_res_snapshots, run->app_ns, NULL, &all, NULL, err);
     for (const struct kst_json *row = kst_json_first(all); rc == 0 && row;
          row = kst_json_next(row)) {
-        if (same(owner_of(row), kst_json_path_str(group, "metadata.name")))
+        if (kst_same(owner_of(row), kst_json_path_str(group, "metadata.name")))
             rc = remove_object(run, &kst_res_snapshots, row, err);
     }
     return rc;

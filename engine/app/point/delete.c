@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Deleting a restore point: refused while it is in use, and not done before its snapshots are gone.
  */
-#include <string.h>
-
 #include "app/point/point.h"
 #include "app/point/remove.h"
 #include "base/buf.h"
@@ -14,20 +12,15 @@
 #include "loop/fiber.h"
 #include "run/phase.h"
 
-static bool same(const char *a, const char *b)
-{
-    return a && b && strcmp(a, b) == 0;
-}
-
 /* What a Run does with the point that forbids to delete it, or NULL. */
 static const char *use_of(const struct kst_json *run, const struct kst_json *point)
 {
     if (kst_phase_is_final(kst_phase_parse(kst_json_path_str(run, "status.phase"))))
         return NULL;
-    if (same(kst_json_path_str(run, "spec.restorePoint"),
-             kst_json_path_str(point, "metadata.name")))
+    if (kst_same(kst_json_path_str(run, "spec.restorePoint"),
+                 kst_json_path_str(point, "metadata.name")))
         return "restores from it";
-    if (same(kst_json_path_str(run, "metadata.uid"), kst_json_path_str(point, "spec.runUID")))
+    if (kst_same(kst_json_path_str(run, "metadata.uid"), kst_json_path_str(point, "spec.runUID")))
         return "is making it";
     return NULL;
 }
@@ -91,7 +84,7 @@ static int announce(struct kst_kube *kube, const struct kst_json *point, struct 
 static bool is_listed(const struct kst_json *rows, const char *key, const char *name)
 {
     for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
-        if (same(kst_json_path_str(row, key), name))
+        if (kst_same(kst_json_path_str(row, key), name))
             return true;
     }
     return false;
@@ -129,7 +122,7 @@ static int find_rows(struct kst_kube *kube, const struct kst_json *point, const 
     for (const struct kst_json *row = kst_json_first(contents); row; row = kst_json_next(row)) {
         const char *content = kst_json_path_str(row, "metadata.name");
         if (!is_listed(rows, "content", content) &&
-            same(kst_json_path_str(row, "spec.volumeSnapshotRef.namespace"), ns))
+            kst_same(kst_json_path_str(row, "spec.volumeSnapshotRef.namespace"), ns))
             kst_json_push(rows,
                           kst_json_make("{'claim':%s,'content':%s,'snapshot':%s}", content, content,
                                         kst_json_path_str(row, "spec.volumeSnapshotRef.name")));

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/point/keeper.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "app/point/point.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -19,6 +16,7 @@
 #include "loop/fiber.h"
 #include "run/journal.h"
 #include "run/owner.h"
+#include <stdlib.h>
 
 enum {
     AT_ONCE = 8,
@@ -61,11 +59,6 @@ struct keeper {
     struct kst_cond changed;
 };
 
-static bool same(const char *a, const char *b)
-{
-    return a && b && strcmp(a, b) == 0;
-}
-
 /* ---- What there is ---- */
 
 static void ward_free(struct ward *ward)
@@ -78,7 +71,7 @@ static void ward_free(struct ward *ward)
 static struct ward *find_ward(const struct keeper *self, const char *uid)
 {
     for (size_t i = 0; i < self->count; i++) {
-        if (same(self->wards[i]->uid, uid))
+        if (kst_same(self->wards[i]->uid, uid))
             return self->wards[i];
     }
     return NULL;
@@ -88,7 +81,7 @@ static bool has_finalizer(const struct kst_json *point)
 {
     const struct kst_json *all = kst_json_path(point, "metadata.finalizers");
     for (const struct kst_json *row = kst_json_first(all); row; row = kst_json_next(row)) {
-        if (same(kst_json_str(row), KST_POINT_FINALIZER))
+        if (kst_same(kst_json_str(row), KST_POINT_FINALIZER))
             return true;
     }
     return false;
@@ -104,7 +97,7 @@ static int64_t expiry_ms(const struct kst_json *point)
 /* What the point's last state says. */
 static void take_state(struct ward *ward, const struct kst_json *point)
 {
-    bool begun = same(kst_json_path_str(point, "status.phase"), "Deleting");
+    bool begun = kst_same(kst_json_path_str(point, "status.phase"), "Deleting");
     if (begun && !ward->begun && !ward->fiber && ward->tries == 0)
         ward->next_ms = kst_now_ms() + GRACE_MS;
     bool deleted = kst_json_path_str(point, "metadata.deletionTimestamp") && has_finalizer(point);
@@ -204,9 +197,9 @@ static const char *why(const struct ward *ward)
 static bool is_wanted(const struct ward *ward, const struct kst_json *point)
 {
     int64_t expires_ms = expiry_ms(point);
-    return same(kst_json_path_str(point, "metadata.uid"), ward->uid) &&
+    return kst_same(kst_json_path_str(point, "metadata.uid"), ward->uid) &&
            (kst_json_path_str(point, "metadata.deletionTimestamp") ||
-            same(kst_json_path_str(point, "status.phase"), "Deleting") ||
+            kst_same(kst_json_path_str(point, "status.phase"), "Deleting") ||
             (expires_ms && expires_ms <= kst_wall_ms()));
 }
 
@@ -219,8 +212,8 @@ static void tell_condition(struct keeper *self, const struct kst_json *point, co
     kst_auto_json struct kst_json *fresh = NULL;
     kst_auto_err struct kst_err *error = NULL;
     int rc = kst_kube_get(self->kube, &kst_res_restorepoints, self->home, name, &fresh, &error);
-    if (rc == 0 &&
-        same(kst_json_path_str(fresh, "metadata.uid"), kst_json_path_str(point, "metadata.uid"))) {
+    if (rc == 0 && kst_same(kst_json_path_str(fresh, "metadata.uid"),
+                            kst_json_path_str(point, "metadata.uid"))) {
         struct kst_json *status = kst_json_ensure_object(fresh, "status");
         kst_condition_set(status, kst_json_path_int(fresh, "metadata.generation", 0), "Deleted",
                           false, reason, message);
@@ -238,7 +231,7 @@ static void tell_condition(struct keeper *self, const struct kst_json *point, co
 
 static bool is_in_use(const struct kst_err *error)
 {
-    return same(kst_err_get_reason(error), "RestorePointInUse");
+    return kst_same(kst_err_get_reason(error), "RestorePointInUse");
 }
 
 static int64_t pause_ms(const struct ward *ward)

@@ -34,14 +34,9 @@ static const char *uid_of(const struct kst_run *run)
     return kst_json_path_str(kst_journal_object(run->journal), "metadata.uid");
 }
 
-static bool same(const char *a, const char *b)
-{
-    return a && b && strcmp(a, b) == 0;
-}
-
 static bool is_own(const struct kst_run *run, const struct kst_json *point)
 {
-    return same(kst_json_path_str(point, "spec.runUID"), uid_of(run));
+    return kst_same(kst_json_path_str(point, "spec.runUID"), uid_of(run));
 }
 
 /* ---- The beginning ---- */
@@ -386,8 +381,9 @@ int kst_point_get(struct kst_kube *kube, const char *home, const char *name, boo
     if (rc < 0)
         return kst_err_move(err, &cause);
     const char *phase = kst_json_path_str(point, "status.phase");
-    bool going = kst_json_path_str(point, "metadata.deletionTimestamp") || same(phase, "Deleting");
-    if (ready && (going || !same(phase, "Ready"))) {
+    bool going = kst_json_path_str(point, "metadata.deletionTimestamp") ||
+                 kst_same(phase, "Deleting");
+    if (ready && (going || !kst_same(phase, "Ready"))) {
         kst_err_set(err, KST_E_REFUSED, "RestorePoint/%s/%s %s", home, name,
                     going ? "is being deleted" : "is not Ready: its backup has not ended");
         kst_err_reason(err, going ? "RestorePointDeleted" : "RestorePointNotReady");

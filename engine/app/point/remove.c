@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/point/remove.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "app/backup/volume_group.h"
 #include "app/point/point.h"
 #include "base/buf.h"
@@ -16,6 +13,7 @@
 #include "kube/resource.h"
 #include "kube/watch.h"
 #include "loop/fiber.h"
+#include <stdlib.h>
 
 enum { AT_ONCE = 16, GONE_TIMEOUT_MS = 5 * 60 * 1000, CONFLICT_TRIES = 10 };
 
@@ -35,16 +33,11 @@ struct removal {
     char *complaint; /* the driver's last */
 };
 
-static bool same(const char *a, const char *b)
-{
-    return a && b && strcmp(a, b) == 0;
-}
-
 static bool is_of_run(const struct removal *self, const struct kst_json *object)
 {
-    return same(kst_json_str(
-                    kst_json_get(kst_json_path(object, "metadata.labels"), "kassette.io/run")),
-                self->run);
+    return kst_same(kst_json_str(
+                        kst_json_get(kst_json_path(object, "metadata.labels"), "kassette.io/run")),
+                    self->run);
 }
 
 /* 0 and *out NULL where it is not there. */
@@ -127,10 +120,10 @@ static bool is_of_row(const struct removal *self, const struct kst_json *content
     const char *handle = kst_json_path_str(self->row, "handle");
     const char *is = kst_json_path_str(content, "status.snapshotHandle");
     const char *snapshot = kst_json_path_str(self->row, "snapshot");
-    return same(kst_json_path_str(content, "spec.volumeSnapshotRef.namespace"), self->ns) &&
+    return kst_same(kst_json_path_str(content, "spec.volumeSnapshotRef.namespace"), self->ns) &&
            (!snapshot ||
-            same(kst_json_path_str(content, "spec.volumeSnapshotRef.name"), snapshot)) &&
-           (!handle || !is || same(handle, is));
+            kst_same(kst_json_path_str(content, "spec.volumeSnapshotRef.name"), snapshot)) &&
+           (!handle || !is || kst_same(handle, is));
 }
 
 /* ---- One volume ---- */
@@ -138,7 +131,7 @@ static bool is_of_row(const struct removal *self, const struct kst_json *content
 static int unprotect(struct removal *self, const struct kst_kube_resource *resource,
                      const struct kst_json *content, struct kst_err **err)
 {
-    if (same(kst_json_path_str(content, "spec.deletionPolicy"), "Delete"))
+    if (kst_same(kst_json_path_str(content, "spec.deletionPolicy"), "Delete"))
         return 0;
     kst_auto_json struct kst_json *body = kst_json_make("{'spec':{'deletionPolicy':'Delete'}}");
     return patch(self, resource, kst_json_path_str(content, "metadata.name"), body, err);
@@ -168,7 +161,7 @@ static int remove_snapshot(struct removal *self, const struct kst_json *content,
         return rc;
     const char *uid = kst_json_path_str(content, "spec.volumeSnapshotRef.uid");
     if (!is_of_run(self, snapshot) ||
-        (uid && *uid && !same(kst_json_path_str(snapshot, "metadata.uid"), uid)))
+        (uid && *uid && !kst_same(kst_json_path_str(snapshot, "metadata.uid"), uid)))
         return 0; /* somebody else's, of the same name */
     return delete_object(self, &kst_res_snapshots, self->ns, snapshot, err);
 }
@@ -239,7 +232,7 @@ static bool leads(const struct removal *all, size_t index)
 {
     const char *group = kst_json_path_str(all[index].row, "group");
     for (size_t i = 0; group && i < index; i++) {
-        if (same(kst_json_path_str(all[i].row, "group"), group))
+        if (kst_same(kst_json_path_str(all[i].row, "group"), group))
             return false;
     }
     return group != NULL;
@@ -309,12 +302,12 @@ static int without_finalizer(struct kst_kube *kube, const char *home, const char
 {
     kst_auto_json struct kst_json *point = NULL;
     int rc = kst_kube_get(kube, &kst_res_restorepoints, home, name, &point, err);
-    if (rc < 0 || !same(kst_json_path_str(point, "metadata.uid"), uid))
+    if (rc < 0 || !kst_same(kst_json_path_str(point, "metadata.uid"), uid))
         return rc;
     struct kst_json *left = kst_json_array();
     const struct kst_json *all = kst_json_path(point, "metadata.finalizers");
     for (const struct kst_json *row = kst_json_first(all); row; row = kst_json_next(row)) {
-        if (!same(kst_json_str(row), KST_POINT_FINALIZER))
+        if (!kst_same(kst_json_str(row), KST_POINT_FINALIZER))
             kst_json_push(left, kst_json_dup(row));
     }
     if (kst_json_len(left) == kst_json_len(all)) {
@@ -355,7 +348,7 @@ static int has_left(void *arg, const struct kst_json *object, struct kst_err **e
     struct departure *self = arg;
     free(self->held_by);
     self->held_by = kst_strdup(kst_json_path_str(object, "metadata.finalizers.0"));
-    return !object || !same(kst_json_path_str(object, "metadata.uid"), self->uid);
+    return !object || !kst_same(kst_json_path_str(object, "metadata.uid"), self->uid);
 }
 
 int kst_point_remove_object(struct kst_kube *kube, const struct kst_json *point,

@@ -24,11 +24,6 @@ enum { FILE_BYTES = 16 << 20, CONFLICT_TRIES = 10 };
 
 static const char last_applied[] = "kubectl.kubernetes.io/last-applied-configuration";
 
-static bool same(const char *a, const char *b)
-{
-    return a && b && strcmp(a, b) == 0;
-}
-
 /* ---- restore-point.yaml ---- */
 
 /* Name, labels and annotations; spec and status as they are. */
@@ -66,15 +61,15 @@ static int read_file(const char *dir, struct kst_json **out, struct kst_err **er
     rc = kst_yaml_parse(text.data, text.len, &value, err);
     if (rc < 0)
         return kst_err_wrap(err, rc, "%s", path);
-    if (!same(kst_json_path_str(value, "apiVersion"), kst_res_restorepoints.api_version) ||
-        !same(kst_json_path_str(value, "kind"), kst_res_restorepoints.kind) ||
+    if (!kst_same(kst_json_path_str(value, "apiVersion"), kst_res_restorepoints.api_version) ||
+        !kst_same(kst_json_path_str(value, "kind"), kst_res_restorepoints.kind) ||
         !kst_json_path_str(value, "metadata.name") ||
         !kst_json_path_str(value, "spec.application.namespace"))
         return kst_err_set(err, KST_E_PARSE,
                            "%s: a RestorePoint of %s was expected, with metadata.name and "
                            "spec.application.namespace",
                            path, kst_res_restorepoints.api_version);
-    if (!same(kst_json_path_str(value, "status.phase"), "Ready"))
+    if (!kst_same(kst_json_path_str(value, "status.phase"), "Ready"))
         return kst_err_set(err, KST_E_PARSE, "%s: the RestorePoint is not Ready, but %s", path,
                            kst_json_path_str(value, "status.phase")
                                ? kst_json_path_str(value, "status.phase")
@@ -94,7 +89,8 @@ static int compare_file(const char *dir, const struct kst_json *point, bool *the
     if (rc == KST_E_NOT_FOUND)
         return 0;
     if (rc == 0 && kst_json_equal(kst_json_get(old, "spec"), kst_json_get(point, "spec")) &&
-        same(kst_json_path_str(old, "metadata.name"), kst_json_path_str(point, "metadata.name")))
+        kst_same(kst_json_path_str(old, "metadata.name"),
+                 kst_json_path_str(point, "metadata.name")))
         return 0;
     kst_err_set(err, KST_E_EXISTS, "%s/%s exists already, and is not of RestorePoint %s", dir,
                 KST_POINT_FILE, kst_json_path_str(point, "metadata.name"));
@@ -174,7 +170,7 @@ static int verify(const char *dir, struct kst_point_store *files, const struct k
         return kst_err_wrap(err, rc, "%s", dir);
     const char *wanted = kst_json_path_str(value, "status.objects.sha256");
     const char *found = kst_json_path_str(index, "objects.sha256");
-    if (!same(wanted, found))
+    if (!kst_same(wanted, found))
         return kst_err_set(err, KST_E_PARSE,
                            "%s: %s is of objects with the checksum %s, but %s holds %s", dir,
                            KST_POINT_FILE, wanted ? wanted : "(none)", KST_ARCHIVE_OBJECTS, found);
@@ -187,7 +183,7 @@ static bool is_same(const struct kst_json *there, const struct kst_json *value)
     const char *sum = kst_json_path_str(there, "status.objects.sha256");
     return kst_json_equal(kst_json_get(there, "spec"), kst_json_get(value, "spec")) &&
            !kst_json_path_str(there, "metadata.deletionTimestamp") &&
-           (!sum || same(sum, kst_json_path_str(value, "status.objects.sha256")));
+           (!sum || kst_same(sum, kst_json_path_str(value, "status.objects.sha256")));
 }
 
 static int make_point(struct kst_kube *kube, const char *home, const struct kst_json *value,

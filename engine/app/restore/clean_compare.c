@@ -33,20 +33,15 @@ static struct compare compare_for(const struct kst_json *object)
     };
 }
 
-static bool is(const char *a, const char *b)
-{
-    return a && strcmp(a, b) == 0;
-}
-
 /* ---- what counts ---- */
 
 /* Here {} picks everything, and nothing picks nothing. */
 static bool is_selector(const struct compare *self, const char *key)
 {
-    return (is(key, "namespaceSelector") && !strstr(self->kind, "WebhookConfiguration")) ||
-           is(key, "podSelector") || is(key, "labelSelector") ||
-           (is(key, "selector") && !is(self->kind, "Service") &&
-            !is(self->kind, "ReplicationController"));
+    return (kst_same(key, "namespaceSelector") && !strstr(self->kind, "WebhookConfiguration")) ||
+           kst_same(key, "podSelector") || kst_same(key, "labelSelector") ||
+           (kst_same(key, "selector") && !kst_same(self->kind, "Service") &&
+            !kst_same(self->kind, "ReplicationController"));
 }
 
 static bool counts(const struct compare *self, const struct place *at,
@@ -74,18 +69,19 @@ static bool is_empty(const struct compare *self, const struct place *at,
 static bool counts(const struct compare *self, const struct place *at, const struct kst_json *value)
 {
     const struct place *up = at->up;
-    if (!up->up && (is(at->key, "status") || is(at->key, "apiVersion")))
+    if (!up->up && (kst_same(at->key, "status") || kst_same(at->key, "apiVersion")))
         return false;
-    if (up->up && !up->up->up && is(up->key, "metadata") && is(at->key, "ownerReferences"))
+    if (up->up && !up->up->up && kst_same(up->key, "metadata") &&
+        kst_same(at->key, "ownerReferences"))
         return false;
-    if (is(up->key, "annotations") && is(at->key, KST_MANIFEST_LAST_APPLIED))
+    if (kst_same(up->key, "annotations") && kst_same(at->key, KST_MANIFEST_LAST_APPLIED))
         return false;
     if (is_empty(self, at, value))
         return false;
     if (!self->builtin)
         return true;
     const char *parent = up->key ? up->key : "";
-    if (is(at->key, "serviceAccount") && is(parent, "spec")) /* as serviceAccountName */
+    if (kst_same(at->key, "serviceAccount") && kst_same(parent, "spec")) /* as serviceAccountName */
         return false;
     return !kst_clean_is_default(self->kind, parent, at->key, value);
 }
@@ -170,10 +166,11 @@ static void print_place(const struct place *at, struct kst_buf *out)
 /* Values of Secrets, and those of environment variables, which often are. */
 static bool is_hidden(const struct compare *self, const struct place *at)
 {
-    if (is(at->key, "value") && at->up->up && is(at->up->up->key, "env"))
+    if (kst_same(at->key, "value") && at->up->up && kst_same(at->up->up->key, "env"))
         return true;
     for (const struct place *p = at; self->secret && p->up; p = p->up)
-        if (is(p->key, "data") || is(p->key, "stringData") || is(p->key, "annotations"))
+        if (kst_same(p->key, "data") || kst_same(p->key, "stringData") ||
+            kst_same(p->key, "annotations"))
             return true;
     return false;
 }

@@ -4,20 +4,14 @@
  * or would keep wrongly in a new object (the strategies and validation of pkg/registry and
  * pkg/apis, and the admission plugins, of kubernetes/kubernetes).
  */
-#include <string.h>
-
 #include "app/restore/clean.h"
 #include "app/restore/clean_internal.h"
 #include "app/restore/manifest.h"
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
 
 #define TOKEN_PATH "/var/run/secrets/kubernetes.io/serviceaccount"
-
-static bool is(const char *a, const char *b)
-{
-    return strcmp(a, b) == 0;
-}
 
 /* ---- Services ---- */
 
@@ -49,8 +43,9 @@ static void clean_families(struct kst_json *spec, const struct kst_json *applied
     const struct kst_json *families = kst_json_get(spec, "ipFamilies");
     const char *policy = kst_json_path_str(spec, "ipFamilyPolicy");
     if (kst_json_path(applied, "spec.ipFamilies") ||
-        kst_json_path(applied, "spec.ipFamilyPolicy") || (policy && !is(policy, "SingleStack")) ||
-        kst_json_len(families) > 1 || (families && !is(kst_manifest_text(families, "0"), "IPv4")))
+        kst_json_path(applied, "spec.ipFamilyPolicy") ||
+        (policy && !kst_same(policy, "SingleStack")) || kst_json_len(families) > 1 ||
+        (families && !kst_same(kst_manifest_text(families, "0"), "IPv4")))
         return;
     kst_json_remove(spec, "ipFamilies");
     kst_json_remove(spec, "ipFamilyPolicy");
@@ -61,7 +56,7 @@ static void clean_service(struct kst_json *object, const struct kst_clean_option
     struct kst_json *spec = kst_json_mut(object, "spec");
     kst_auto_json struct kst_json *applied = kst_manifest_last_applied(object);
     if (!options->keep_cluster_ips) {
-        if (!is(kst_manifest_text(spec, "clusterIP"), "None")) {
+        if (!kst_same(kst_manifest_text(spec, "clusterIP"), "None")) {
             kst_json_remove(spec, "clusterIP");
             kst_json_remove(spec, "clusterIPs");
         }
@@ -80,7 +75,7 @@ static bool is_token_volume(const struct kst_json *volume, const char *account)
     if (kst_json_get(volume, "projected"))
         return kst_manifest_is_generated(name, "kube-api-access", "");
     return kst_manifest_is_generated(name, account, "token") &&
-           is(kst_manifest_text(volume, "secret.secretName"), name);
+           kst_same(kst_manifest_text(volume, "secret.secretName"), name);
 }
 
 static void remove_mounts(struct kst_json *spec, const char *volume)
@@ -92,8 +87,8 @@ static void remove_mounts(struct kst_json *spec, const char *volume)
             struct kst_json *mounts = kst_json_mut(c, "volumeMounts"), *next;
             for (struct kst_json *m = kst_json_first_mut(mounts); m; m = next) {
                 next = kst_json_next_mut(m);
-                if (is(kst_manifest_text(m, "name"), volume) &&
-                    is(kst_manifest_text(m, "mountPath"), TOKEN_PATH))
+                if (kst_same(kst_manifest_text(m, "name"), volume) &&
+                    kst_same(kst_manifest_text(m, "mountPath"), TOKEN_PATH))
                     kst_json_drop(mounts, m);
             }
         }
@@ -108,7 +103,7 @@ static bool is_mounted(const struct kst_json *spec, const char *volume)
         for (; c; c = kst_json_next(c)) {
             const struct kst_json *m = kst_json_first(kst_json_get(c, "volumeMounts"));
             for (; m; m = kst_json_next(m))
-                if (is(kst_manifest_text(m, "name"), volume))
+                if (kst_same(kst_manifest_text(m, "name"), volume))
                     return true;
         }
     }
@@ -136,10 +131,10 @@ static void remove_tolerations(struct kst_json *spec)
     for (struct kst_json *t = kst_json_first_mut(list); t; t = next) {
         next = kst_json_next_mut(t);
         const char *key = kst_manifest_text(t, "key");
-        if ((is(key, "node.kubernetes.io/not-ready") ||
-             is(key, "node.kubernetes.io/unreachable")) &&
-            is(kst_manifest_text(t, "operator"), "Exists") &&
-            is(kst_manifest_text(t, "effect"), "NoExecute") &&
+        if ((kst_same(key, "node.kubernetes.io/not-ready") ||
+             kst_same(key, "node.kubernetes.io/unreachable")) &&
+            kst_same(kst_manifest_text(t, "operator"), "Exists") &&
+            kst_same(kst_manifest_text(t, "effect"), "NoExecute") &&
             kst_json_path_int(t, "tolerationSeconds", 0) == 300)
             kst_json_drop(list, t);
     }
@@ -188,7 +183,7 @@ static bool is_owned_by(const struct kst_json *object, const char *kind)
 {
     const struct kst_json *o = kst_json_first(kst_json_path(object, "metadata.ownerReferences"));
     for (; o; o = kst_json_next(o))
-        if (is(kst_manifest_text(o, "kind"), kind) && kst_json_path_true(o, "controller"))
+        if (kst_same(kst_manifest_text(o, "kind"), kind) && kst_json_path_true(o, "controller"))
             return true;
     return false;
 }
@@ -216,7 +211,7 @@ static void clean_template(struct kst_json *object)
     struct kst_json *pod = kst_manifest_pod(object);
     if (pod && pod != object)
         kst_manifest_remove(pod, "metadata.creationTimestamp");
-    if (is(kst_manifest_kind(object), "CronJob"))
+    if (kst_same(kst_manifest_kind(object), "CronJob"))
         kst_manifest_remove(object, "spec.jobTemplate.metadata.creationTimestamp");
 }
 
@@ -262,7 +257,7 @@ static void clean_account(struct kst_json *object)
 static void clean_secret(struct kst_json *object)
 {
     static const char *const filled[] = {"token", "ca.crt", "namespace", "service-ca.crt"};
-    if (!is(kst_manifest_text(object, "type"), "kubernetes.io/service-account-token"))
+    if (!kst_same(kst_manifest_text(object, "type"), "kubernetes.io/service-account-token"))
         return;
     struct kst_json *labels = kst_manifest_mut(object, "metadata.labels");
     for (size_t i = 0; i < KST_ARRAY_LEN(filled); i++)

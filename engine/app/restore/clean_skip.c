@@ -5,19 +5,16 @@
 
 #include "app/restore/clean.h"
 #include "app/restore/manifest.h"
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
-
-static bool is(const char *a, const char *b)
-{
-    return strcmp(a, b) == 0;
-}
 
 static bool has_condition(const struct kst_json *object, const char *type)
 {
     const struct kst_json *c = kst_json_first(kst_json_path(object, "status.conditions"));
     for (; c; c = kst_json_next(c))
-        if (is(kst_manifest_text(c, "type"), type) && is(kst_manifest_text(c, "status"), "True"))
+        if (kst_same(kst_manifest_text(c, "type"), type) &&
+            kst_same(kst_manifest_text(c, "status"), "True"))
             return true;
     return false;
 }
@@ -25,13 +22,13 @@ static bool has_condition(const struct kst_json *object, const char *type)
 static bool has_label(const struct kst_json *object, const char *key, const char *value)
 {
     const char *found = kst_manifest_mark(object, "labels", key);
-    return found && is(found, value);
+    return found && kst_same(found, value);
 }
 
 static const char *skip_pod(const struct kst_json *object)
 {
     const char *phase = kst_manifest_text(object, "status.phase");
-    if (is(phase, "Succeeded") || is(phase, "Failed"))
+    if (kst_same(phase, "Succeeded") || kst_same(phase, "Failed"))
         return "the Pod has ended";
     if (kst_manifest_mark(object, "annotations", "kubernetes.io/config.mirror"))
         return "a node runs this Pod from a file of its own";
@@ -53,10 +50,10 @@ static const char *skip_secret(const struct kst_json *object)
     const char *name = kst_manifest_text(object, "metadata.name");
     const char *account = kst_manifest_mark(object, "annotations",
                                             "kubernetes.io/service-account.name");
-    if (is(type, "kubernetes.io/service-account-token") && account &&
+    if (kst_same(type, "kubernetes.io/service-account-token") && account &&
         kst_manifest_is_generated(name, account, "token"))
         return "the cluster makes tokens of service accounts itself";
-    if (is(type, "kubernetes.io/dockercfg") && account &&
+    if (kst_same(type, "kubernetes.io/dockercfg") && account &&
         kst_manifest_is_generated(name, account, "dockercfg"))
         return "the cluster makes the registry credentials of service accounts itself";
     return NULL;
@@ -65,7 +62,7 @@ static const char *skip_secret(const struct kst_json *object)
 static const char *skip_config_map(const struct kst_json *object)
 {
     const char *name = kst_manifest_text(object, "metadata.name");
-    if (is(name, "kube-root-ca.crt") || is(name, "openshift-service-ca.crt"))
+    if (kst_same(name, "kube-root-ca.crt") || kst_same(name, "openshift-service-ca.crt"))
         return "the cluster gives each namespace its own certificates";
     return NULL;
 }
@@ -78,7 +75,7 @@ static bool has_pod_target(const struct kst_json *object)
         for (size_t i = 0; i < KST_ARRAY_LEN(lists); i++) {
             const struct kst_json *a = kst_json_first(kst_json_get(subset, lists[i]));
             for (; a; a = kst_json_next(a))
-                if (is(kst_manifest_text(a, "targetRef.kind"), "Pod"))
+                if (kst_same(kst_manifest_text(a, "targetRef.kind"), "Pod"))
                     return true;
         }
     return false;
@@ -97,16 +94,16 @@ static const char *skip_endpoints(const struct kst_json *object)
 static const char *skip_slice(const struct kst_json *object)
 {
     const char *by = kst_manifest_mark(object, "labels", "endpointslice.kubernetes.io/managed-by");
-    if (by && (is(by, "endpointslice-controller.k8s.io") ||
-               is(by, "endpointslicemirroring-controller.k8s.io")))
+    if (by && (kst_same(by, "endpointslice-controller.k8s.io") ||
+               kst_same(by, "endpointslicemirroring-controller.k8s.io")))
         return "the cluster makes it from the Service and its Pods";
     return NULL;
 }
 
 static const char *skip_service(const struct kst_json *object)
 {
-    if (is(kst_manifest_text(object, "metadata.name"), "kubernetes") &&
-        is(kst_manifest_text(object, "metadata.namespace"), "default"))
+    if (kst_same(kst_manifest_text(object, "metadata.name"), "kubernetes") &&
+        kst_same(kst_manifest_text(object, "metadata.namespace"), "default"))
         return "the API server keeps its own Service";
     return NULL;
 }

@@ -4,17 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "kube/client.h"
 #include "kube/resource.h"
 #include "run/run.h"
-
-static bool same(const char *a, const char *b)
-{
-    return a && b && strcmp(a, b) == 0;
-}
 
 /* When it happened last, as text that sorts; "" where that is not said. */
 static const char *time_of(const struct kst_json *event)
@@ -33,8 +29,8 @@ static const char *time_of(const struct kst_json *event)
  * warnings that say what for. */
 static bool tells_more(const struct kst_json *a, const struct kst_json *b)
 {
-    bool warns = same(kst_json_path_str(a, "type"), "Warning");
-    if (!b || warns != same(kst_json_path_str(b, "type"), "Warning"))
+    bool warns = kst_same(kst_json_path_str(a, "type"), "Warning");
+    if (!b || warns != kst_same(kst_json_path_str(b, "type"), "Warning"))
         return !b || warns;
     return strcmp(time_of(a), time_of(b)) > 0;
 }
@@ -51,8 +47,8 @@ char *kst_events_last(struct kst_run *run, const struct kst_json *object, bool w
         return NULL;
     const struct kst_json *last = NULL;
     for (const struct kst_json *row = kst_json_first(events); row; row = kst_json_next(row)) {
-        bool warns = same(kst_json_path_str(row, "type"), "Warning");
-        if (same(kst_json_path_str(row, "involvedObject.uid"), uid) && (warns || !warnings) &&
+        bool warns = kst_same(kst_json_path_str(row, "type"), "Warning");
+        if (kst_same(kst_json_path_str(row, "involvedObject.uid"), uid) && (warns || !warnings) &&
             tells_more(row, last))
             last = row;
     }

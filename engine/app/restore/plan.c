@@ -223,8 +223,7 @@ static const struct kst_json *volume_of(const struct kst_plan *self, const char 
 {
     const struct kst_json *rows = kst_json_path(self->point, "status.volumes");
     for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
-        const char *is_claim_of = kst_json_path_str(row, "claim");
-        if (is_claim_of && strcmp(is_claim_of, claim) == 0)
+        if (kst_same(kst_json_path_str(row, "claim"), claim))
             return row;
     }
     return NULL;
@@ -234,7 +233,7 @@ static bool is_wanted_volume(const struct kst_plan *self, const char *claim)
 {
     const struct kst_json *wanted = kst_json_get(self->spec, "volumes");
     for (const struct kst_json *name = kst_json_first(wanted); name; name = kst_json_next(name)) {
-        if (kst_json_str(name) && strcmp(kst_json_str(name), claim) == 0)
+        if (kst_same(kst_json_str(name), claim))
             return true;
     }
     return kst_json_len(wanted) == 0;

@@ -2,8 +2,6 @@
 /* Workloads are stopped and brought back, each write with the version that was looked at. */
 #include "app/restore/quiesce.h"
 
-#include <string.h>
-
 #include "app/restore/quiesce_internal.h"
 #include "app/restore/users.h"
 #include "base/buf.h"
@@ -26,11 +24,6 @@ enum {
     MAX_NAMED = 5, /* Pods in a message */
     NAMES_BYTES = 4096,
 };
-
-static bool is(const char *text, const char *wanted)
-{
-    return text && strcmp(text, wanted) == 0;
-}
 
 static struct kst_json *restore_of(const struct kst_run *run)
 {
@@ -106,7 +99,7 @@ static int look(struct stop *self, struct kst_err **err)
         return 0;
     }
     const char *uid = kst_json_path_str(self->row, "uid");
-    if (rc == 0 && !is(kst_json_path_str(self->live, "metadata.uid"), uid ? uid : ""))
+    if (rc == 0 && !kst_same(kst_json_path_str(self->live, "metadata.uid"), uid ? uid : ""))
         kst_json_free(kst_take(self->live));
     return rc;
 }
@@ -123,7 +116,8 @@ static bool is_still(const struct stop *self)
     case KST_QUIESCE_SCALE:
         return kst_json_path_int(self->live, "spec.replicas", 0) == 0;
     case KST_QUIESCE_SELECTOR:
-        return is(kst_json_str(kst_json_get(selector_of(self), KST_QUIESCE_KEY)), self->run->name);
+        return kst_same(kst_json_str(kst_json_get(selector_of(self), KST_QUIESCE_KEY)),
+                        self->run->name);
     case KST_QUIESCE_SUSPEND:
         return kst_json_path_true(self->live, "spec.suspend");
     }
@@ -182,12 +176,12 @@ static int look_before(void *arg, struct kst_err **err)
         return 0;
     }
     if (is_still(self)) {
-        if (is(state, "Up"))
+        if (kst_same(state, "Up"))
             set_state(self->row, "Left", "somebody else stopped it meanwhile");
         return 0;
     }
     record(self);
-    if (!is(state, "Stopping")) {
+    if (!kst_same(state, "Stopping")) {
         set_state(self->row, "Stopping", NULL);
         self->changed = true;
     }
@@ -265,7 +259,7 @@ static bool take_changed(struct stop *all, size_t count)
 static int stop_all(struct kst_run *run, struct stop *all, size_t count, struct kst_err **err)
 {
     for (size_t i = 0; i < count; i++)
-        all[i].wanted = !is(kst_json_path_str(all[i].row, "state"), "Left");
+        all[i].wanted = !kst_same(kst_json_path_str(all[i].row, "state"), "Left");
     for (int round = 0; any_wanted(all, count) && round < ROUNDS; round++) {
         int rc = round ? kst_sleep_ms(PAUSE_MS, err) : 0;
         if (rc == 0)
@@ -410,7 +404,7 @@ int kst_quiesce_down(struct kst_run *run, struct kst_err **err)
     if (rc == 0)
         rc = remove_finished(run, claims, err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        if (is(kst_json_path_str(all[i].row, "state"), "Stopping"))
+        if (kst_same(kst_json_path_str(all[i].row, "state"), "Stopping"))
             set_state(all[i].row, "Down", NULL);
     }
     end(all, count);
@@ -523,7 +517,7 @@ static int bring_up(void *arg, struct kst_err **err)
 static bool is_owed(const struct kst_json *row)
 {
     const char *state = kst_json_path_str(row, "state");
-    return is(state, "Stopping") || is(state, "Down");
+    return kst_same(state, "Stopping") || kst_same(state, "Down");
 }
 
 int kst_quiesce_up(struct kst_run *run, struct kst_err **err)

@@ -33,16 +33,11 @@ static const struct kst_kube_resource *const known[] = {
     &kst_res_replicasets, &kst_res_jobs,         &controllers,
 };
 
-static bool is(const char *text, const char *wanted)
-{
-    return text && strcmp(text, wanted) == 0;
-}
-
 int kst_quiesce_resource(struct kst_run *run, const char *api_version, const char *kind,
                          const struct kst_kube_resource **out, struct kst_err **err)
 {
     for (size_t i = 0; i < KST_ARRAY_LEN(known); i++) {
-        if (is(api_version, known[i]->api_version) && is(kind, known[i]->kind)) {
+        if (kst_same(api_version, known[i]->api_version) && kst_same(kind, known[i]->kind)) {
             *out = known[i];
             return 0;
         }
@@ -52,9 +47,9 @@ int kst_quiesce_resource(struct kst_run *run, const char *api_version, const cha
 
 enum kst_quiesce_how kst_quiesce_how(const char *api_version, const char *kind)
 {
-    if (is(api_version, "apps/v1") && is(kind, "DaemonSet"))
+    if (kst_same(api_version, "apps/v1") && kst_same(kind, "DaemonSet"))
         return KST_QUIESCE_SELECTOR;
-    if (is(kind, "CronJob") && api_version && strncmp(api_version, "batch/", 6) == 0)
+    if (kst_same(kind, "CronJob") && api_version && strncmp(api_version, "batch/", 6) == 0)
         return KST_QUIESCE_SUSPEND; /* v1beta1 before Kubernetes 1.21 */
     return KST_QUIESCE_SCALE;
 }
@@ -139,7 +134,7 @@ static const struct kst_json *listed(const struct plan *self, const char *uid)
     for (size_t i = 0; i < KST_ARRAY_LEN(self->lists); i++) {
         for (const struct kst_json *o = kst_json_first(self->lists[i].items); o;
              o = kst_json_next(o)) {
-            if (is(kst_json_path_str(o, "metadata.uid"), uid))
+            if (kst_same(kst_json_path_str(o, "metadata.uid"), uid))
                 return o;
         }
     }
@@ -157,8 +152,8 @@ static int find_owner(struct plan *self, const struct kst_json *ref, struct kst_
         *out = kst_json_dup(found);
         return 0;
     }
-    if (is(kst_json_path_str(ref, "kind"), "Node") &&
-        is(kst_json_path_str(ref, "apiVersion"), "v1")) {
+    if (kst_same(kst_json_path_str(ref, "kind"), "Node") &&
+        kst_same(kst_json_path_str(ref, "apiVersion"), "v1")) {
         *out = kst_json_make("{'apiVersion':'v1','kind':'Node','metadata':{'name':%s}}", name);
         return 0; /* which need not be read to know that it is not to be stopped */
     }
@@ -174,7 +169,7 @@ static int find_owner(struct plan *self, const struct kst_json *ref, struct kst_
         kst_err_clear(err);
         return 0;
     }
-    if (rc == 0 && uid && is(kst_json_path_str(object, "metadata.uid"), uid))
+    if (rc == 0 && uid && kst_same(kst_json_path_str(object, "metadata.uid"), uid))
         *out = kst_take(object);
     return rc;
 }
@@ -206,8 +201,9 @@ static struct kst_json *find_row(struct kst_json *rows, const char *api_version,
                                  const char *name)
 {
     for (struct kst_json *row = kst_json_first_mut(rows); row; row = kst_json_next_mut(row)) {
-        if (is(kst_json_path_str(row, "apiVersion"), api_version) &&
-            is(kst_json_path_str(row, "kind"), kind) && is(kst_json_path_str(row, "name"), name))
+        if (kst_same(kst_json_path_str(row, "apiVersion"), api_version) &&
+            kst_same(kst_json_path_str(row, "kind"), kind) &&
+            kst_same(kst_json_path_str(row, "name"), name))
             return row;
     }
     return NULL;
@@ -239,8 +235,8 @@ static bool has_condition(const struct kst_json *object, const char *type)
 {
     const struct kst_json *rows = kst_json_path(object, "status.conditions");
     for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
-        if (is(kst_json_path_str(row, "type"), type) &&
-            is(kst_json_path_str(row, "status"), "True"))
+        if (kst_same(kst_json_path_str(row, "type"), type) &&
+            kst_same(kst_json_path_str(row, "status"), "True"))
             return true;
     }
     return false;
@@ -269,8 +265,9 @@ static int stop_job(struct plan *self, const struct find *find, struct kst_err *
 static int stop_stateful_set(struct plan *self, const struct find *find, int64_t replicas,
                              struct kst_err **err)
 {
-    if (is(kst_json_path_str(find->top, "spec.persistentVolumeClaimRetentionPolicy.whenScaled"),
-           "Delete"))
+    if (kst_same(kst_json_path_str(find->top,
+                                   "spec.persistentVolumeClaimRetentionPolicy.whenScaled"),
+                 "Delete"))
         return refuse(self, find,
                       "it deletes the claims of replicas that are scaled away "
                       "(persistentVolumeClaimRetentionPolicy.whenScaled is Delete)",
@@ -303,12 +300,12 @@ static int stop(struct plan *self, const struct find *find, struct kst_err **err
     const char *api_version = kst_json_path_str(find->top, "apiVersion");
     const char *kind = kst_json_path_str(find->top, "kind");
     int64_t replicas = kst_json_path_int(find->top, "spec.replicas", 1);
-    if (is(api_version, "v1") && is(kind, "Pod"))
+    if (kst_same(api_version, "v1") && kst_same(kind, "Pod"))
         return stop_pod(self, find, err);
-    if (is(api_version, "v1") && is(kind, "Node"))
+    if (kst_same(api_version, "v1") && kst_same(kind, "Node"))
         return refuse(self, find, "static Pods are the kubelet's",
                       "take the Pod's manifest from its node", err);
-    if (is(api_version, "batch/v1") && is(kind, "Job"))
+    if (kst_same(api_version, "batch/v1") && kst_same(kind, "Job"))
         return stop_job(self, find, err);
     if (kst_quiesce_how(api_version, kind) == KST_QUIESCE_SUSPEND)
         return kst_json_path_true(find->top, "spec.suspend")
@@ -319,7 +316,7 @@ static int stop(struct plan *self, const struct find *find, struct kst_err **err
         return add_row(self, find, "nodeSelector", old ? kst_json_dup(old) : kst_json_object());
     }
     for (size_t i = 0; i < KST_ARRAY_LEN(known); i++) {
-        if (!is(api_version, known[i]->api_version) || !is(kind, known[i]->kind))
+        if (!kst_same(api_version, known[i]->api_version) || !kst_same(kind, known[i]->kind))
             continue;
         if (replicas == 0)
             return 0; /* stopped already: whatever Pods it has are on their way out */
@@ -348,7 +345,7 @@ static int climb(struct plan *self, const struct kst_json *user, const char *cla
         kst_json_free(held);
         top = held = owner;
     }
-    if (ref && controller_of(top) && is(kst_json_path_str(top, "kind"), "Pod"))
+    if (ref && controller_of(top) && kst_same(kst_json_path_str(top, "kind"), "Pod"))
         return 0; /* its controller is gone: it is being collected */
     const struct find find = {.user = user, .top = top, .claim = claim};
     return stop(self, &find, err);
@@ -419,7 +416,7 @@ static struct kst_json *rows_begun(const struct kst_json *rows)
 {
     struct kst_json *kept = kst_json_array();
     for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
-        if (!is(kst_json_path_str(row, "state"), "Planned"))
+        if (!kst_same(kst_json_path_str(row, "state"), "Planned"))
             kst_json_push(kept, kst_json_dup(row));
     }
     return kept;

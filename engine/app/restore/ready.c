@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/restore/ready.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "app/restore/ready_internal.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -14,16 +11,12 @@
 #include "kube/resource.h"
 #include "kube/watch.h"
 #include "loop/fiber.h"
+#include <stdlib.h>
 
 enum {
     LOOK_MS = 20 * 1000, /* for the reasons, after the time is up */
     MAX_BYTES = 6000,    /* of the message: it goes into a status and an Event */
 };
-
-static bool same(const char *a, const char *b)
-{
-    return a && b && strcmp(a, b) == 0;
-}
 
 static int64_t number(const struct kst_json *object, const char *path, int64_t fallback)
 {
@@ -34,8 +27,8 @@ bool kst_ready_condition(const struct kst_json *object, const char *type)
 {
     const struct kst_json *rows = kst_json_path(object, "status.conditions");
     for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
-        if (same(kst_json_path_str(row, "type"), type))
-            return same(kst_json_path_str(row, "status"), "True");
+        if (kst_same(kst_json_path_str(row, "type"), type))
+            return kst_same(kst_json_path_str(row, "status"), "True");
     }
     return false;
 }
@@ -77,13 +70,13 @@ static char *stateful_set(const struct kst_json *object)
                                                      "spec.updateStrategy.rollingUpdate.partition");
     char *missing = count_of(number(object, "status.readyReplicas", 0), wanted,
                              "replicas are ready");
-    if (missing || same(kst_json_path_str(object, "spec.updateStrategy.type"), "OnDelete"))
+    if (missing || kst_same(kst_json_path_str(object, "spec.updateStrategy.type"), "OnDelete"))
         return missing; /* its Pods are as new as somebody makes them */
     int64_t keep = number(object, "spec.updateStrategy.rollingUpdate.partition", 0);
     if (partition && keep > 0)
         return count_of(updated, wanted - keep, "replicas above the partition are up to date");
-    return wanted > 0 && !same(kst_json_path_str(object, "status.updateRevision"),
-                               kst_json_path_str(object, "status.currentRevision"))
+    return wanted > 0 && !kst_same(kst_json_path_str(object, "status.updateRevision"),
+                                   kst_json_path_str(object, "status.currentRevision"))
                ? count_of(updated, wanted, "replicas are up to date")
                : NULL;
 }
@@ -91,7 +84,7 @@ static char *stateful_set(const struct kst_json *object)
 static char *daemon_set(const struct kst_json *object)
 {
     int64_t wanted = number(object, "status.desiredNumberScheduled", 0);
-    bool rolls = !same(kst_json_path_str(object, "spec.updateStrategy.type"), "OnDelete");
+    bool rolls = !kst_same(kst_json_path_str(object, "spec.updateStrategy.type"), "OnDelete");
     char *missing = rolls ? count_of(number(object, "status.updatedNumberScheduled", 0), wanted,
                                      "Pods are up to date")
                           : NULL;
@@ -109,7 +102,7 @@ static char *replicas(const struct kst_json *object)
 static char *pod(const struct kst_json *object)
 {
     const char *phase = kst_json_path_str(object, "status.phase");
-    if (same(phase, "Succeeded") || kst_ready_condition(object, "Ready"))
+    if (kst_same(phase, "Succeeded") || kst_ready_condition(object, "Ready"))
         return NULL;
     return kst_asprintf("it is %s and not ready", phase ? phase : "Pending");
 }
@@ -153,7 +146,7 @@ static int look(void *arg, const struct kst_json *object, struct kst_err **err)
     else
         self->missing = self->kind->missing(object);
     bool failed = self->kind->resource == &kst_res_pods &&
-                  same(kst_json_path_str(object, "status.phase"), "Failed");
+                  kst_same(kst_json_path_str(object, "status.phase"), "Failed");
     return !self->missing || failed;
 }
 
@@ -190,8 +183,8 @@ static int explain(void *arg, struct kst_err **err)
 static const struct kind *kind_of(const struct kst_json *row)
 {
     for (size_t i = 0; i < KST_ARRAY_LEN(kinds); i++) {
-        if (same(kst_json_path_str(row, "apiVersion"), kinds[i].resource->api_version) &&
-            same(kst_json_path_str(row, "kind"), kinds[i].resource->kind))
+        if (kst_same(kst_json_path_str(row, "apiVersion"), kinds[i].resource->api_version) &&
+            kst_same(kst_json_path_str(row, "kind"), kinds[i].resource->kind))
             return &kinds[i];
     }
     return NULL;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Why a workload is not ready: the likeliest reason, in the order in which a person would look. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "app/restore/events.h"
 #include "app/restore/ready_internal.h"
 #include "base/buf.h"
@@ -12,16 +9,12 @@
 #include "kube/client.h"
 #include "kube/resource.h"
 #include "kube/selector.h"
-
-static bool same(const char *a, const char *b)
-{
-    return a && b && strcmp(a, b) == 0;
-}
+#include <stdlib.h>
 
 static bool is_one_of(const char *text, const char *const *all)
 {
     for (; *all; all++) {
-        if (same(text, *all))
+        if (kst_same(text, *all))
             return true;
     }
     return false;
@@ -80,7 +73,7 @@ static char *how_it_ended(const struct kst_json *status)
 static bool check_crash(struct inquiry *self, const struct kst_json *status)
 {
     const char *name = kst_json_path_str(status, "name");
-    bool loops = same(kst_json_path_str(status, "state.waiting.reason"), "CrashLoopBackOff");
+    bool loops = kst_same(kst_json_path_str(status, "state.waiting.reason"), "CrashLoopBackOff");
     bool ended = kst_json_path(status, "state.terminated") &&
                  kst_json_path_int(status, "state.terminated.exitCode", 0) != 0;
     if (!loops && !ended)
@@ -145,8 +138,8 @@ static bool check_scheduling(struct inquiry *self)
     const struct kst_json *rows = kst_json_path(self->pod, "status.conditions");
     for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
         const char *message = kst_json_path_str(row, "message");
-        if (same(kst_json_path_str(row, "type"), "PodScheduled") &&
-            same(kst_json_path_str(row, "status"), "False"))
+        if (kst_same(kst_json_path_str(row, "type"), "PodScheduled") &&
+            kst_same(kst_json_path_str(row, "status"), "False"))
             return conclude(
                 self,
                 kst_asprintf("Pod %s cannot be scheduled: %s", pod_name(self),
@@ -172,7 +165,7 @@ static bool check_phase(struct inquiry *self)
     const char *message = kst_json_path_str(self->pod, "status.message");
     return conclude(self,
                     kst_asprintf("Pod %s is %s%s%s%s", pod_name(self), phase ? phase : "Pending",
-                                 same(phase, "Running") ? ", but not ready" : "",
+                                 kst_same(phase, "Running") ? ", but not ready" : "",
                                  message ? ": " : "", message ? message : ""),
                     kst_asprintf("kubectl -n %s describe pod %s", self->run->app_ns,
                                  pod_name(self)));
@@ -196,7 +189,7 @@ static const struct kst_json *worst(const struct kst_json *pods)
 {
     for (const struct kst_json *pod = kst_json_first(pods); pod; pod = kst_json_next(pod)) {
         if (!kst_json_path_str(pod, "metadata.deletionTimestamp") &&
-            !same(kst_json_path_str(pod, "status.phase"), "Succeeded") &&
+            !kst_same(kst_json_path_str(pod, "status.phase"), "Succeeded") &&
             !kst_ready_condition(pod, "Ready"))
             return pod;
     }
@@ -211,7 +204,7 @@ static void ask_makers(struct kst_run *run, const struct kst_json *workload, con
     kst_auto_json struct kst_json *sets = NULL;
     char *said = kst_events_last(run, workload, true);
     const struct kst_kube_list_options options = {.label_selector = selector};
-    if (!said && same(kst_json_path_str(workload, "kind"), "Deployment"))
+    if (!said && kst_same(kst_json_path_str(workload, "kind"), "Deployment"))
         kst_kube_list(run->kube, &kst_res_replicasets, run->app_ns, &options, &sets, NULL, NULL);
     for (const struct kst_json *set = kst_json_first(sets); set && !said; set = kst_json_next(set))
         said = kst_events_last(run, set, true);
@@ -226,7 +219,7 @@ void kst_ready_explain(struct kst_run *run, const struct kst_json *workload, cha
     struct inquiry inquiry = {.run = run};
     kst_auto_free char *selector = NULL;
     kst_auto_json struct kst_json *pods = NULL;
-    if (same(kst_json_path_str(workload, "kind"), "Pod")) {
+    if (kst_same(kst_json_path_str(workload, "kind"), "Pod")) {
         inquiry.pod = workload;
     } else if (kst_selector_text(kst_json_path(workload, "spec.selector"), &selector, NULL) == 0) {
         const struct kst_kube_list_options options = {.label_selector = selector};

@@ -49,8 +49,7 @@ static const struct kst_json *volume_row(const struct kst_plan *plan, const char
     const struct kst_json *rows = kst_json_path(kst_journal_object(plan->run->journal),
                                                 "status.restore.volumes");
     for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
-        const char *is = kst_json_path_str(row, "target");
-        if (is && strcmp(is, target) == 0)
+        if (kst_same(kst_json_path_str(row, "target"), target))
             return row;
     }
     return NULL;
@@ -65,9 +64,8 @@ static struct kst_json *make_row(const struct kst_plan *plan, const struct kst_p
                                          row->name);
     const struct kst_json *volume = row->deed == KST_DEED_VOLUME ? volume_row(plan, row->name)
                                                                  : NULL;
-    const char *state = kst_json_path_str(volume, "state");
     if (volume && done)
-        deed = state && strcmp(state, "Failed") == 0 ? "failed" : "restored";
+        deed = kst_same(kst_json_path_str(volume, "state"), "Failed") ? "failed" : "restored";
     else if (volume)
         deed = kst_json_path_str(volume, "action");
     kst_json_set_str(out, "namespace", row->ns);

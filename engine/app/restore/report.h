@@ -5,7 +5,7 @@
 
 #include "app/restore/plan.h"
 
-/* status.restore.counts, .failures (the first ones) and .conflicts of the run. */
+/* status.restore.counts and .failures (the first ones) of the run. */
 void kst_report_summarize(const struct kst_plan *plan);
 /* All rows, as a JSON array of {apiVersion, kind, namespace, name, deed, reason, hint, failed}; the
  * caller frees it. `deed` is what is to be done ("create") or, with `done`, what was ("created").

@@ -99,8 +99,7 @@ static struct kst_json *replaced_claims(const struct kst_run *run)
     const struct kst_json *rows = kst_json_path(kst_journal_object(run->journal),
                                                 "status.restore.volumes");
     for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
-        const char *action = kst_json_path_str(row, "action");
-        if (action && strcmp(action, "replace") == 0)
+        if (kst_same(kst_json_path_str(row, "action"), "replace"))
             kst_json_push(names, kst_json_from_str(kst_json_path_str(row, "target")));
     }
     return names;
@@ -167,24 +166,30 @@ static int call_all(struct kst_run *run, const char *function,
     return rc;
 }
 
-static bool names(const struct kst_json *list, const char *path, const char *kind, const char *name)
+static bool names(const struct kst_json *list, const char *kind, const char *name)
 {
     for (const struct kst_json *row = kst_json_first(list); row; row = kst_json_next(row)) {
-        const char *its_kind = kst_json_path_str(row, "kind");
-        const char *its_name = kst_json_path_str(row, path);
-        if (its_kind && its_name && strcmp(its_kind, kind) == 0 && strcmp(its_name, name) == 0)
+        if (kst_same(kst_json_path_str(row, "kind"), kind) &&
+            kst_same(kst_json_path_str(row, "name"), name))
             return true;
     }
     return false;
 }
 
+/* Whether a list of status.restore names the workload of the binding. */
+static bool lists_binding(const struct kst_run *run, const char *list,
+                          const struct kst_binding *binding)
+{
+    const struct kst_json *restore = kst_json_path(kst_journal_object(run->journal),
+                                                   "status.restore");
+    return names(kst_json_get(restore, list), kst_json_path_str(binding->row, "kind"),
+                 kst_json_path_str(binding->row, "name"));
+}
+
 /* Workloads that stand still for their volumes. */
 static bool is_quiesced(const struct kst_run *run, const struct kst_binding *binding)
 {
-    const struct kst_json *rows = kst_json_path(kst_journal_object(run->journal),
-                                                "status.restore.quiesced");
-    return names(rows, "name", kst_json_path_str(binding->row, "kind"),
-                 kst_json_path_str(binding->row, "name"));
+    return lists_binding(run, "quiesced", binding);
 }
 
 static int enter_quiesce(struct kst_run *run, enum kst_phase *next, struct kst_err **err)
@@ -313,7 +318,7 @@ static struct kst_json *touched_workloads(struct kst_run *run, const struct kst_
     const struct kst_json *rows = kst_json_get(state_of(run), "quiesced");
     for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
         const char *kind = kst_json_path_str(row, "kind"), *name = kst_json_path_str(row, "name");
-        if (kind && name && strcmp(kind, "CronJob") != 0 && !names(out, "name", kind, name))
+        if (kind && name && strcmp(kind, "CronJob") != 0 && !names(out, kind, name))
             kst_json_push(out, kst_json_make("{'apiVersion':%s,'kind':%s,'name':%s}",
                                              kst_json_path_str(row, "apiVersion"), kind, name));
     }
@@ -339,10 +344,7 @@ static int enter_ready(struct kst_run *run, enum kst_phase *next, struct kst_err
 
 static bool is_touched(const struct kst_run *run, const struct kst_binding *binding)
 {
-    const struct kst_json *rows = kst_json_path(kst_journal_object(run->journal),
-                                                "status.restore.workloads");
-    return names(rows, "name", kst_json_path_str(binding->row, "kind"),
-                 kst_json_path_str(binding->row, "name"));
+    return lists_binding(run, "workloads", binding);
 }
 
 static int enter_post_restore(struct kst_run *run, enum kst_phase *next, struct kst_err **err)

@@ -5,6 +5,7 @@
 
 #include "app/restore/manifest.h"
 #include "app/restore/rewrite_internal.h"
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -14,11 +15,6 @@
 #define ACCOUNT   "system:serviceaccount:"
 #define ACCOUNTS  "system:serviceaccounts:"
 
-static bool is(const char *a, const char *b)
-{
-    return a && strcmp(a, b) == 0;
-}
-
 static bool moves(const struct kst_rewrite *self)
 {
     return strcmp(self->from_ns, self->to_ns) != 0;
@@ -26,7 +22,7 @@ static bool moves(const struct kst_rewrite *self)
 
 static bool is_old(const struct kst_rewrite *self, const struct kst_json *value)
 {
-    return is(kst_json_str(value), self->from_ns);
+    return kst_same(kst_json_str(value), self->from_ns);
 }
 
 static void to_new(const struct kst_rewrite *self, struct kst_json *parent, struct kst_json *value)
@@ -42,20 +38,20 @@ static bool rewrite_subject(const struct kst_rewrite *self, struct kst_json *sub
 {
     const char *kind = kst_manifest_kind(subject), *name = kst_manifest_text(subject, "name");
     size_t len = strlen(self->from_ns);
-    if (is(kind, "ServiceAccount")) {
+    if (kst_same(kind, "ServiceAccount")) {
         if (!is_old(self, kst_json_get(subject, "namespace")))
             return false;
         kst_json_set_str(subject, "namespace", self->to_ns);
         return true;
     }
-    if (is(kind, "Group") && strncmp(name, ACCOUNTS, strlen(ACCOUNTS)) == 0 &&
-        is(name + strlen(ACCOUNTS), self->from_ns)) {
+    if (kst_same(kind, "Group") && strncmp(name, ACCOUNTS, strlen(ACCOUNTS)) == 0 &&
+        kst_same(name + strlen(ACCOUNTS), self->from_ns)) {
         kst_auto_free char *group = kst_asprintf(ACCOUNTS "%s", self->to_ns);
         kst_json_set_str(subject, "name", group);
         return true;
     }
     const char *rest = name + strlen(ACCOUNT);
-    if (!is(kind, "User") || strncmp(name, ACCOUNT, strlen(ACCOUNT)) != 0 ||
+    if (!kst_same(kind, "User") || strncmp(name, ACCOUNT, strlen(ACCOUNT)) != 0 ||
         strncmp(rest, self->from_ns, len) != 0 || rest[len] != ':')
         return false;
     kst_auto_free char *account = kst_rewrite_name(self, "ServiceAccount", rest + len + 1);
@@ -83,7 +79,7 @@ static bool is_free_form(const char *key)
         "matchLabels", "nodeSelector", "selector", "stringData",
     };
     for (size_t i = 0; i < KST_ARRAY_LEN(keys); i++)
-        if (is(key, keys[i]))
+        if (kst_same(key, keys[i]))
             return true;
     return false;
 }
@@ -105,7 +101,7 @@ static void rewrite_selector(const struct kst_rewrite *self, struct kst_json *se
         kst_json_set_str(labels, NS_LABEL, self->to_ns);
     struct kst_json *e = kst_json_first_mut(kst_json_mut(selector, "matchExpressions"));
     for (; e; e = kst_json_next_mut(e))
-        if (is(kst_json_path_str(e, "key"), NS_LABEL))
+        if (kst_same(kst_json_path_str(e, "key"), NS_LABEL))
             rewrite_list(self, kst_json_mut(e, "values"));
 }
 
@@ -117,11 +113,11 @@ static void rewrite_members(const struct kst_rewrite *self, struct kst_json *val
         const char *key = kst_json_key(e);
         if (key && is_free_form(key) && kst_json_type(e) == KST_JSON_OBJECT)
             continue;
-        if (is(key, "namespaceSelector"))
+        if (kst_same(key, "namespaceSelector"))
             rewrite_selector(self, e);
-        if (is(key, "namespaces") || is(key, "matchNames"))
+        if (kst_same(key, "namespaces") || kst_same(key, "matchNames"))
             rewrite_list(self, e);
-        if (is(key, "namespace"))
+        if (kst_same(key, "namespace"))
             to_new(self, value, e);
         else
             rewrite_members(self, e);
@@ -149,8 +145,8 @@ static void rewrite_namespace(const struct kst_rewrite *self, struct kst_json *o
     for (struct kst_json *e = kst_json_first_mut(object); e; e = next) {
         next = kst_json_next_mut(e);
         const char *key = kst_json_key(e);
-        if (!is_free_form(key) && !is(key, "metadata") && !is(key, "status") &&
-            !is(key, "subjects"))
+        if (!is_free_form(key) && !kst_same(key, "metadata") && !kst_same(key, "status") &&
+            !kst_same(key, "subjects"))
             rewrite_members(self, e);
     }
 }
@@ -240,7 +236,7 @@ char *kst_rewrite_name(const struct kst_rewrite *self, const char *kind, const c
 
 static bool calls_old(const struct kst_rewrite *self, const struct kst_json *webhook)
 {
-    return is(kst_json_path_str(webhook, "clientConfig.service.namespace"), self->from_ns);
+    return kst_same(kst_json_path_str(webhook, "clientConfig.service.namespace"), self->from_ns);
 }
 
 const char *kst_rewrite_skip(const struct kst_rewrite *self, const struct kst_json *object)
@@ -255,7 +251,7 @@ const char *kst_rewrite_skip(const struct kst_rewrite *self, const struct kst_js
                 return "its webhooks call the original namespace, and the cluster has one of it";
     }
     if (kst_manifest_is(object, "apiregistration.k8s.io", "APIService") &&
-        is(kst_json_path_str(object, "spec.service.namespace"), self->from_ns))
+        kst_same(kst_json_path_str(object, "spec.service.namespace"), self->from_ns))
         return "the API is served from the original namespace, and the cluster has one of it";
     if (kst_manifest_is(object, "apiextensions.k8s.io", "CustomResourceDefinition") &&
         calls_old(self, kst_json_path(object, "spec.conversion.webhook")))

@@ -5,16 +5,12 @@
 #include "app/restore/manifest.h"
 #include "app/restore/rewrite.h"
 #include "app/restore/rewrite_internal.h"
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
 
 #define CLASS_ANNOTATION "volume.beta.kubernetes.io/storage-class"
 #define CLASS_QUOTA      ".storageclass.storage.k8s.io/"
-
-static bool is(const char *a, const char *b)
-{
-    return a && strcmp(a, b) == 0;
-}
 
 /* ---- names ---- */
 
@@ -47,7 +43,7 @@ static bool is_cluster_scoped(const char *kind)
         "VolumeSnapshotClass",
     };
     for (size_t i = 0; i < KST_ARRAY_LEN(kinds); i++)
-        if (is(kind, kinds[i]))
+        if (kst_same(kind, kinds[i]))
             return true;
     return false;
 }
@@ -66,7 +62,7 @@ static const char *lookup(const struct kst_rewrite *self, const char *kind, cons
 {
     for (int exact = 1; exact >= 0; exact--)
         for (const struct kst_json *e = kst_json_first(self->names); e; e = kst_json_next(e))
-            if (is(entry_name(e, kind, exact), name) && kst_json_str(e))
+            if (kst_same(entry_name(e, kind, exact), name) && kst_json_str(e))
                 return kst_json_str(e);
     return NULL;
 }
@@ -99,7 +95,7 @@ char *kst_rewrite_find(const struct kst_rewrite *self, const char *kind, const c
     const char *now = lookup(self, kind, name);
     if (now)
         return kst_strdup(now);
-    return is(kind, "PersistentVolumeClaim") ? claim_of_set(self, name) : NULL;
+    return kst_same(kind, "PersistentVolumeClaim") ? claim_of_set(self, name) : NULL;
 }
 
 /* ---- references ---- */
@@ -211,7 +207,7 @@ static const char *kind_of(const char *plural)
         {"statefulsets", "StatefulSet"},
     };
     for (size_t i = 0; i < KST_ARRAY_LEN(plurals); i++)
-        if (is(plural, plurals[i][0]))
+        if (kst_same(plural, plurals[i][0]))
             return plurals[i][1];
     return NULL;
 }
@@ -279,7 +275,7 @@ static void rename_member(const struct kst_rewrite *self, struct kst_json *value
     };
     const char *key = kst_json_key(member);
     for (size_t i = 0; key && i < KST_ARRAY_LEN(usual); i++) {
-        if (!is(key, usual[i].key))
+        if (!kst_same(key, usual[i].key))
             continue;
         if (usual[i].inner) {
             if (!kst_json_get(member, "kind"))
@@ -309,7 +305,7 @@ static void in_each_member(const struct kst_rewrite *self, struct kst_json *obje
                            void (*change)(const struct kst_rewrite *self, struct kst_json *value))
 {
     for (struct kst_json *e = kst_json_first_mut(object); e; e = kst_json_next_mut(e))
-        if (!is(kst_json_key(e), "metadata") && !is(kst_json_key(e), "status"))
+        if (!kst_same(kst_json_key(e), "metadata") && !kst_same(kst_json_key(e), "status"))
             change(self, e);
 }
 
@@ -380,7 +376,7 @@ static void change_in_custom(const struct kst_rewrite *self, struct kst_json *va
     for (struct kst_json *e = kst_json_first_mut(value); e; e = next) {
         next = kst_json_next_mut(e);
         const char *key = kst_json_key(e);
-        if (is(key, "storageClassName") || is(key, "storageClass"))
+        if (kst_same(key, "storageClassName") || kst_same(key, "storageClass"))
             change_class((void *)self, value, e);
         else
             change_in_custom(self, e);

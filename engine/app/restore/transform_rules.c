@@ -25,11 +25,6 @@ struct kst_transform_rules {
     struct rule *rules;
 };
 
-static bool is(const char *a, const char *b)
-{
-    return a && strcmp(a, b) == 0;
-}
-
 /* ---- reading ---- */
 
 static bool has_pointer(const struct kst_json *operation, const char *key)
@@ -42,9 +37,9 @@ static bool has_pointer(const struct kst_json *operation, const char *key)
 static const char *operation_fault(const struct kst_json *operation)
 {
     const char *op = kst_json_path_str(operation, "op");
-    bool valued = is(op, "add") || is(op, "replace") || is(op, "test");
-    bool moving = is(op, "move") || is(op, "copy");
-    if (!valued && !moving && !is(op, "remove"))
+    bool valued = kst_same(op, "add") || kst_same(op, "replace") || kst_same(op, "test");
+    bool moving = kst_same(op, "move") || kst_same(op, "copy");
+    if (!valued && !moving && !kst_same(op, "remove"))
         return "expected op to be add, remove, replace, move, copy or test";
     if (!has_pointer(operation, "path"))
         return "expected path to be a JSON pointer, such as /metadata/labels/app";
@@ -58,7 +53,7 @@ static const char *operation_fault(const struct kst_json *operation)
 static int read_rule(const struct kst_json *row, struct rule *rule, struct kst_err **err)
 {
     for (const struct kst_json *e = kst_json_first(row); e; e = kst_json_next(e))
-        if (!is(kst_json_key(e), "select") && !is(kst_json_key(e), "patch"))
+        if (!kst_same(kst_json_key(e), "select") && !kst_same(kst_json_key(e), "patch"))
             return kst_err_set(err, KST_E_USAGE, "expected {select, patch}, found %s",
                                kst_json_key(e) ? kst_json_key(e) : "a list");
     const char *select = kst_json_path_str(row, "select");
@@ -170,8 +165,8 @@ static int operate(const struct kst_json *operation, struct kst_json **object, s
 static int tell(const struct kst_json *operation, const struct kst_err *why, struct kst_err **err)
 {
     const char *op = kst_json_path_str(operation, "op");
-    const char *path = kst_json_path_str(operation,
-                                         is(op, "move") || is(op, "copy") ? "from" : "path");
+    const char *path = kst_json_path_str(
+        operation, kst_same(op, "move") || kst_same(op, "copy") ? "from" : "path");
     kst_err_set(err, KST_E_FAILED, "%s %s: expected such a place in the object, found none", op,
                 path);
     kst_err_hint(err, "an operation \"test\" before it makes the rule skip objects without it%s%s",
@@ -190,7 +185,7 @@ static int apply_rule(const struct rule *rule, struct kst_json **object, struct 
         kst_auto_err struct kst_err *why = NULL;
         if (operate(o, &made, &why) == 0)
             continue;
-        if (is(kst_json_path_str(o, "op"), "test"))
+        if (kst_same(kst_json_path_str(o, "op"), "test"))
             return 0;
         return kst_err_wrap(err, tell(o, why, err), "operation %zu", index);
     }

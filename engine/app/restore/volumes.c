@@ -5,9 +5,6 @@
  */
 #include "app/restore/volumes.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "app/restore/users.h"
 #include "app/restore/volumes_internal.h"
 #include "base/buf.h"
@@ -20,11 +17,7 @@
 #include "kube/resource.h"
 #include "loop/fiber.h"
 #include "run/journal.h"
-
-static bool same(const char *a, const char *b)
-{
-    return a && b && strcmp(a, b) == 0;
-}
+#include <stdlib.h>
 
 /* ---- What is there ---- */
 
@@ -52,7 +45,7 @@ static int record_volume(struct kst_volume *self, struct kst_err **err)
     int rc = name && *name ? kst_volume_find(self->run, &kst_res_pvs, NULL, name, &pv, err) : 0;
     if (rc < 0 || !pv)
         return rc;
-    if (!same(kst_json_path_str(pv, "spec.claimRef.uid"), uid)) {
+    if (!kst_same(kst_json_path_str(pv, "spec.claimRef.uid"), uid)) {
         kst_err_set(err, KST_E_REFUSED,
                     "PersistentVolumeClaim/%s/%s says that it is bound to PersistentVolume/%s, "
                     "which says that it is not: nothing is replaced",
@@ -307,12 +300,12 @@ static bool is_used(const struct binding *binding, const struct kst_volume *self
 static bool waits_for_pod(const struct binding *binding, const struct kst_volume *self)
 {
     const char *class = kst_json_path_str(self->there, "spec.storageClassName");
-    if (same(kst_json_path_str(self->there, "status.phase"), "Bound") || is_used(binding, self))
+    if (kst_same(kst_json_path_str(self->there, "status.phase"), "Bound") || is_used(binding, self))
         return false;
     for (const struct kst_json *row = kst_json_first(binding->classes); row;
          row = kst_json_next(row)) {
-        if (same(kst_json_path_str(row, "metadata.name"), class))
-            return same(kst_json_path_str(row, "volumeBindingMode"), "WaitForFirstConsumer");
+        if (kst_same(kst_json_path_str(row, "metadata.name"), class))
+            return kst_same(kst_json_path_str(row, "volumeBindingMode"), "WaitForFirstConsumer");
     }
     return false;
 }

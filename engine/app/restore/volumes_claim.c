@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows at work, and the claims and volumes that they are about. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "app/restore/events.h"
 #include "app/restore/volumes_internal.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -14,13 +12,9 @@
 #include "kube/resource.h"
 #include "kube/watch.h"
 #include "run/journal.h"
+#include <stdlib.h>
 
 enum { AT_ONCE = 16, CONFLICT_TRIES = 20, PAUSE_MS = 100 };
-
-static bool same(const char *a, const char *b)
-{
-    return a && b && strcmp(a, b) == 0;
-}
 
 /* ---- Rows ---- */
 
@@ -31,7 +25,7 @@ struct kst_volume *kst_volume_all(struct kst_run *run, size_t *count)
     struct kst_volume *all = kst_calloc(kst_json_len(rows), sizeof(*all));
     *count = 0;
     for (struct kst_json *row = kst_json_first_mut(rows); row; row = kst_json_next_mut(row)) {
-        if (kst_json_path_str(row, "target") && !same(kst_json_path_str(row, "action"), "keep"))
+        if (kst_json_path_str(row, "target") && !kst_same(kst_json_path_str(row, "action"), "keep"))
             all[(*count)++] = (struct kst_volume){.run = run, .row = row};
     }
     return all;
@@ -54,7 +48,7 @@ const char *kst_volume_str(const struct kst_volume *self, const char *path)
 
 bool kst_volume_is(const struct kst_volume *self, const char *key, const char *value)
 {
-    return same(kst_volume_str(self, key), value);
+    return kst_same(kst_volume_str(self, key), value);
 }
 
 const char *kst_volume_target(const struct kst_volume *self)
@@ -163,7 +157,7 @@ struct going {
 static int is_gone(void *arg, const struct kst_json *object, struct kst_err **err)
 {
     struct going *self = arg;
-    if (!object || !same(kst_json_path_str(object, "metadata.uid"), self->uid))
+    if (!object || !kst_same(kst_json_path_str(object, "metadata.uid"), self->uid))
         return 1;
     free(self->finalizers);
     self->finalizers = kst_json_text(kst_json_path(object, "metadata.finalizers"));
@@ -221,8 +215,8 @@ int kst_volume_look(struct kst_volume *self, struct kst_err **err)
         return rc;
     const char *uid = kst_volume_str(self, "oldClaim.metadata.uid");
     const char *volume = kst_volume_str(self, "oldVolume");
-    bool is_old = uid && (same(kst_json_path_str(self->there, "metadata.uid"), uid) ||
-                          same(kst_json_path_str(self->there, "spec.volumeName"), volume));
+    bool is_old = uid && (kst_same(kst_json_path_str(self->there, "metadata.uid"), uid) ||
+                          kst_same(kst_json_path_str(self->there, "spec.volumeName"), volume));
     self->whose = !self->there      ? KST_VOLUME_NOBODYS
                   : is_old          ? KST_VOLUME_OLD
                   : is_of_run(self) ? KST_VOLUME_OURS
@@ -234,20 +228,20 @@ static int is_bound(void *arg, const struct kst_json *claim, struct kst_err **er
 {
     struct kst_volume *self = arg;
     const char *phase = kst_json_path_str(claim, "status.phase");
-    if (!claim || !same(kst_json_path_str(claim, "metadata.uid"),
-                        kst_json_path_str(self->there, "metadata.uid"))) {
+    if (!claim || !kst_same(kst_json_path_str(claim, "metadata.uid"),
+                            kst_json_path_str(self->there, "metadata.uid"))) {
         kst_err_set(err, KST_E_NOT_FOUND,
                     "PersistentVolumeClaim/%s/%s was deleted by somebody else meanwhile",
                     self->run->app_ns, kst_volume_target(self));
         kst_err_reason(err, "ClaimGone");
         return KST_E_NOT_FOUND;
     }
-    if (same(phase, "Lost"))
+    if (kst_same(phase, "Lost"))
         return kst_err_set(err, KST_E_FAILED,
                            "PersistentVolumeClaim/%s/%s is Lost: its PersistentVolume/%s is gone",
                            self->run->app_ns, kst_volume_target(self),
                            kst_json_path_str(claim, "spec.volumeName"));
-    if (!same(phase, "Bound"))
+    if (!kst_same(phase, "Bound"))
         return 0;
     kst_json_set_str(self->row, "volume", kst_json_path_str(claim, "spec.volumeName"));
     return 1;
@@ -286,7 +280,7 @@ static int try_policy(struct kst_run *run, const char *volume, const char *claim
     int rc = kst_kube_get(run->kube, &kst_res_pvs, NULL, volume, &pv, err);
     if (rc < 0)
         return rc;
-    if (!same(kst_json_path_str(pv, "spec.claimRef.uid"), claim_uid)) {
+    if (!kst_same(kst_json_path_str(pv, "spec.claimRef.uid"), claim_uid)) {
         kst_err_set(err, KST_E_REFUSED,
                     "PersistentVolume/%s is not the claim's any more: it is bound to "
                     "PersistentVolumeClaim/%s/%s, and is left as it is",
@@ -295,7 +289,7 @@ static int try_policy(struct kst_run *run, const char *volume, const char *claim
         kst_err_reason(err, "VolumeReused");
         return KST_E_REFUSED;
     }
-    if (same(kst_json_path_str(pv, "spec.persistentVolumeReclaimPolicy"), policy))
+    if (kst_same(kst_json_path_str(pv, "spec.persistentVolumeReclaimPolicy"), policy))
         return 0;
     kst_auto_json struct kst_json *patch = kst_json_make(
         "{'metadata':{'resourceVersion':%s},'spec':{'persistentVolumeReclaimPolicy':%s}}",

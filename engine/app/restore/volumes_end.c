@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/restore/volumes_internal.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -15,11 +16,6 @@
 #include "run/journal.h"
 
 enum { CONFLICT_TRIES = 20, PAUSE_MS = 100 };
-
-static bool same(const char *a, const char *b)
-{
-    return a && b && strcmp(a, b) == 0;
-}
 
 static void done(struct kst_volume *self, const char *state)
 {
@@ -69,7 +65,7 @@ static int let_go(struct kst_volume *self, struct kst_err **err)
 {
     const char *volume = kst_volume_str(self, "oldVolume");
     const char *policy = kst_volume_str(self, "oldReclaimPolicy");
-    if (!volume || !policy || same(policy, "Retain"))
+    if (!volume || !policy || kst_same(policy, "Retain"))
         return 0;
     struct kst_err *cause = NULL;
     int rc = kst_volume_set_policy(self->run, volume, kst_volume_str(self, "oldClaim.metadata.uid"),
@@ -92,7 +88,7 @@ static int clean_up(struct kst_volume *self, const char *state, bool *bound, str
 {
     int rc = kst_volume_look(self, err);
     *bound = rc == 0 && self->whose == KST_VOLUME_OURS &&
-             same(kst_json_path_str(self->there, "status.phase"), "Bound");
+             kst_same(kst_json_path_str(self->there, "status.phase"), "Bound");
     if (rc == 0 && !*bound)
         tell_unbound(self);
     if (rc < 0 || !*bound)
@@ -184,7 +180,7 @@ static int keep_living_owners(struct kst_volume *self, struct kst_json *claim, s
                               resource->namespaced ? self->run->app_ns : NULL,
                               kst_json_path_str(row, "name"), &owner, &cause);
         if (rc == 0 &&
-            same(kst_json_path_str(owner, "metadata.uid"), kst_json_path_str(row, "uid")))
+            kst_same(kst_json_path_str(owner, "metadata.uid"), kst_json_path_str(row, "uid")))
             kst_json_push(kept, kst_json_dup(row));
         if (rc == KST_E_NOT_FOUND || rc == KST_E_FORBIDDEN) {
             kst_err_clear(&cause);
@@ -233,9 +229,9 @@ static int try_reserve(struct kst_volume *self, bool look_only, struct kst_err *
     if (rc < 0)
         return rc;
     const char *uid = kst_json_path_str(pv, "spec.claimRef.uid");
-    if (!same(kst_json_path_str(pv, "spec.claimRef.namespace"), self->run->app_ns) ||
-        !same(kst_json_path_str(pv, "spec.claimRef.name"), kst_volume_target(self)) ||
-        (uid && *uid && !same(uid, kst_volume_str(self, "oldClaim.metadata.uid"))))
+    if (!kst_same(kst_json_path_str(pv, "spec.claimRef.namespace"), self->run->app_ns) ||
+        !kst_same(kst_json_path_str(pv, "spec.claimRef.name"), kst_volume_target(self)) ||
+        (uid && *uid && !kst_same(uid, kst_volume_str(self, "oldClaim.metadata.uid"))))
         return taken(self, pv, err);
     if (!uid || !*uid || look_only)
         return 0;
@@ -353,7 +349,7 @@ static int put_back(struct kst_volume *self, struct kst_err **err)
 /* A claim that was created stays where it has its data. */
 static int take_back(struct kst_volume *self, struct kst_err **err)
 {
-    bool bound = same(kst_json_path_str(self->there, "status.phase"), "Bound");
+    bool bound = kst_same(kst_json_path_str(self->there, "status.phase"), "Bound");
     return self->whose == KST_VOLUME_OURS && !bound
                ? kst_volume_delete(self->run, &kst_res_pvcs, self->there, err)
                : 0;

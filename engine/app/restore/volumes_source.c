@@ -30,11 +30,6 @@ static const char secret_ns[] = SNAPSHOTS "deletion-secret-namespace";
 static const char class_secret_name[] = "csi.storage.k8s.io/snapshotter-secret-name";
 static const char class_secret_ns[] = "csi.storage.k8s.io/snapshotter-secret-namespace";
 
-static bool same(const char *a, const char *b)
-{
-    return a && b && strcmp(a, b) == 0;
-}
-
 /* ---- What is there ---- */
 
 /* The backup's VolumeSnapshot, if a claim here can be filled from it; else NULL. */
@@ -44,11 +39,11 @@ static int find_snapshot(struct kst_volume *self, struct kst_json **out, struct 
     const char *ns = kst_volume_str(self, "snapshotNamespace");
     kst_auto_json struct kst_json *found = NULL;
     *out = NULL;
-    if (!name || (ns && !same(ns, self->run->app_ns)))
+    if (!name || (ns && !kst_same(ns, self->run->app_ns)))
         return 0;
     int rc = kst_volume_find(self->run, &kst_res_snapshots, self->run->app_ns, name, &found, err);
     const char *bound = kst_json_path_str(found, "status.boundVolumeSnapshotContentName");
-    if (rc == 0 && bound && same(bound, kst_volume_str(self, "content")) &&
+    if (rc == 0 && bound && kst_same(bound, kst_volume_str(self, "content")) &&
         !kst_json_path_str(found, "metadata.deletionTimestamp"))
         *out = kst_take(found);
     return rc;
@@ -63,7 +58,7 @@ static int find_content(struct kst_volume *self, struct kst_json **out, struct k
     int rc = name ? kst_volume_find(self->run, &kst_res_snapshot_contents, NULL, name, &found, err)
                   : 0;
     const char *its = kst_json_path_str(found, "status.snapshotHandle");
-    if (rc == 0 && its && (!handle || same(its, handle)))
+    if (rc == 0 && its && (!handle || kst_same(its, handle)))
         *out = kst_take(found);
     return rc;
 }
@@ -159,7 +154,7 @@ static int make_content(struct kst_volume *self, struct kst_err **err)
     struct kst_json *spec = kst_json_mut(content, "spec");
     if (mode) /* whose absence means that nobody compares it with the claim's */
         kst_json_set_str(spec, "sourceVolumeMode", mode);
-    if (class && same(kst_json_path_str(class, "driver"), driver))
+    if (class && kst_same(kst_json_path_str(class, "driver"), driver))
         kst_json_set_str(spec, "volumeSnapshotClassName", class_name);
     add_secrets(content, old, class);
     return kst_kube_create(run->kube, &kst_res_snapshot_contents, NULL, content, true, NULL, err);
@@ -244,7 +239,7 @@ int kst_volume_make_source(struct kst_volume *self, struct kst_err **err)
 static bool is_ours(const struct kst_run *run, const struct kst_json *object)
 {
     const struct kst_json *labels = kst_json_path(object, "metadata.labels");
-    return same(kst_json_str(kst_json_get(labels, "kassette.io/run")), run->name);
+    return kst_same(kst_json_str(kst_json_get(labels, "kassette.io/run")), run->name);
 }
 
 int kst_volume_remove_source(struct kst_volume *self, struct kst_err **err)
@@ -285,8 +280,8 @@ static bool is_default(const struct kst_json *class)
     static const char *const keys[] = {"storageclass.kubernetes.io/is-default-class",
                                        "storageclass.beta.kubernetes.io/is-default-class"};
     const struct kst_json *notes = kst_json_path(class, "metadata.annotations");
-    return same(kst_json_str(kst_json_get(notes, keys[0])), "true") ||
-           same(kst_json_str(kst_json_get(notes, keys[1])), "true");
+    return kst_same(kst_json_str(kst_json_get(notes, keys[0])), "true") ||
+           kst_same(kst_json_str(kst_json_get(notes, keys[1])), "true");
 }
 
 /* The class that the claim will have; NULL where it is not there. */
@@ -298,7 +293,7 @@ static const struct kst_json *class_of(const struct check *check, const struct k
          class = kst_json_next(class)) {
         const char *name = kst_json_path_str(class, "metadata.name");
         kst_buf_addf(names, "%s%s", names->len ? ", " : "", name);
-        if (wanted ? same(name, wanted) : is_default(class))
+        if (wanted ? kst_same(name, wanted) : is_default(class))
             return class;
     }
     return NULL;
@@ -326,8 +321,8 @@ static int check_class(const struct check *check, const struct kst_volume *self,
     }
     const char *provisioner = kst_json_path_str(class, "provisioner");
     bool migrated = provisioner && strncmp(provisioner, "kubernetes.io/", 14) == 0 &&
-                    !same(provisioner, "kubernetes.io/no-provisioner");
-    if (!kst_volume_has_data(self) || !driver || same(provisioner, driver) || migrated)
+                    !kst_same(provisioner, "kubernetes.io/no-provisioner");
+    if (!kst_volume_has_data(self) || !driver || kst_same(provisioner, driver) || migrated)
         return 0;
     kst_err_set(err, KST_E_INVALID,
                 "PersistentVolumeClaim/%s/%s: StorageClass %s makes volumes with %s, but the "
