@@ -28,6 +28,10 @@
 #include "kube/resource.h"
 #include "loop/fiber.h"
 #include "run/run.h"
+#include "sandbox/api/api.h"
+#include "sandbox/api/store.h"
+#include "sandbox/control/controller.h"
+#include "sandbox/load.h"
 #include "sandbox/sandbox.h"
 
 enum { MAX_OBJECTS = 64 };
@@ -41,13 +45,15 @@ struct scene {
     unsigned runs;
     char *run; /* the last one's name */
     char *message, *hint;
+    struct kst_api *api;
+    void (*meanwhile)(struct scene *self); /* between the plan and what is done; NULL: nothing */
 };
 
 static void begin(struct scene *self, struct cluster *cluster)
 {
     const struct kst_kube_config_options options = {
         .kubeconfig = kst_sandbox_kubeconfig(cluster->sandbox)};
-    *self = (struct scene){.ns = "shop"};
+    *self = (struct scene){.ns = "shop", .api = cluster->api};
     assert_int_equal(kst_kube_config_load(&options, &self->config, NULL), 0);
     self->kube = kst_kube_new(kst_fiber_loop(), self->config);
 }
@@ -141,6 +147,14 @@ static void make_point(struct scene *self, const char *name, const char *yaml)
 
 /* ---- restores ---- */
 
+static void on_note(void *arg, const struct kst_run *run, enum kst_note note, const char *text,
+                    const struct kst_json *detail)
+{
+    struct scene *self = arg;
+    if (note == KST_NOTE_PHASE && strcmp(text, "Quiesce") == 0 && self->meanwhile)
+        self->meanwhile(self);
+}
+
 /* Restores with these wishes; the run's result. */
 static int restore_as(struct scene *self, const char *point, const struct kst_json *spec)
 {
@@ -160,6 +174,7 @@ static int restore_as(struct scene *self, const char *point, const struct kst_js
         .name = self->run,
         .cache_dir = "/nonexistent",
         .actions = kst_actions,
+        .observer = {.note = on_note, .arg = self},
     };
     int rc = kst_run_execute(&options, &err);
     free(self->message);
@@ -423,6 +438,68 @@ static void test_conflicts(void **state)
     cluster_run(false, body_policies);
 }
 
+/* What somebody else does at that moment. */
+static void load_meanwhile(struct scene *self, const char *yaml)
+{
+    kst_auto_json struct kst_json *documents = parse_all(yaml);
+    size_t count = 0;
+    assert_int_equal(kst_load_documents(self->api, documents, "test", &count, NULL), 0);
+}
+
+static void delete_a(struct scene *self)
+{
+    const struct kst_object *a = kst_api_find(self->api, "/configmaps", "shop", "a");
+    assert_non_null(a);
+    assert_int_equal(kst_control_delete(self->api, "/configmaps", a), 0);
+}
+
+static void make_b(struct scene *self)
+{
+    load_meanwhile(self, "{apiVersion: v1, kind: ConfigMap, metadata: {name: b, namespace: shop}, "
+                         "data: {one: new}}");
+}
+
+static void make_class(struct scene *self)
+{
+    load_meanwhile(self, "{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: "
+                         "high}, value: 7}");
+}
+
+/* What was to be replaced is gone: it was not made again, and the restore failed. What appears is
+ * met as if it had been there: one of the whole cluster was replaced though nobody had named it. */
+static void body_meanwhile(struct cluster *cluster)
+{
+    struct scene self;
+    begin(&self, cluster);
+    kst_auto_free char *yaml = kst_asprintf(
+        "%s---\n%s", two_maps,
+        "{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: high}, value: 5, "
+        "preemptionPolicy: PreemptLowerPriority}\n");
+    make_point(&self, "p", yaml);
+    create(&self, "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}");
+    create(&self, "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {one: new}}");
+    self.meanwhile = delete_a;
+    restores(&self, "p", "{'onConflict':'replace','include':['configmaps/a']}");
+    has(&self, "configmaps", "a", "data.two", "old");
+
+    self.meanwhile = make_b;
+    assert_int_equal(restore(&self, "p", "{'include':['configmaps']}"), KST_E_FAILED);
+    says(self.message, "ConfigMap/b has appeared since the plan: it is there and differs: data.");
+    has(&self, "configmaps", "b", "data.one", "new");
+
+    self.meanwhile = make_class;
+    restores(&self, "p", "{'onConflict':'replace','exclude':['secrets']}");
+    has(&self, "priorityclasses", "high", "value", "7");
+    did(&self, "PriorityClass", "high", "skipped", "only where --include names it");
+    has(&self, "configmaps", "b", "data.one", "old");
+    end(&self);
+}
+
+static void test_meanwhile(void **state)
+{
+    cluster_run(false, body_meanwhile);
+}
+
 static void body_parts(struct cluster *cluster)
 {
     struct scene self;
@@ -610,6 +687,7 @@ int main(void)
         cmocka_unit_test(test_everything_comes_back),
         cmocka_unit_test(test_conflicts),
         cmocka_unit_test(test_name_again),
+        cmocka_unit_test(test_meanwhile),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_elsewhere),
         cmocka_unit_test(test_failures),

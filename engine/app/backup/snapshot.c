@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "kube/client.h"
+#include "kube/remove.h"
 #include "kube/resource.h"
 #include "kube/watch.h"
 #include "loop/fiber.h"
@@ -446,11 +447,6 @@ int kst_snapshot_await_ready(struct kst_run *run, struct kst_err **err)
     return rc;
 }
 
-static int is_gone(void *arg, const struct kst_json *object, struct kst_err **err)
-{
-    return object == NULL;
-}
-
 struct removal {
     struct kst_run *run;
     const struct kst_json *object;
@@ -459,21 +455,8 @@ struct removal {
 static int remove_one(void *arg, struct kst_err **err)
 {
     struct removal *self = arg;
-    struct kst_run *run = self->run;
-    const char *name = kst_json_path_str(self->object, "metadata.name");
-    const struct kst_kube_delete_options options = {
-        .grace_seconds = -1,
-        .uid = kst_json_path_str(self->object, "metadata.uid"),
-    };
-    int rc = kst_kube_delete(run->kube, &kst_res_snapshots, run->app_ns, name, &options, err);
-    if (rc == KST_E_NOT_FOUND) {
-        kst_err_clear(err);
-        return 0;
-    }
-    if (rc < 0)
-        return rc;
-    return kst_watch_until(run->kube, &kst_res_snapshots, run->app_ns, name, is_gone, NULL,
-                           kst_deadline_in_ms(REMOVE_TIMEOUT_MS), "to be deleted", NULL, err);
+    return kst_kube_remove(self->run->kube, &kst_res_snapshots, self->object, REMOVE_TIMEOUT_MS,
+                           err);
 }
 
 int kst_snapshot_remove(struct kst_run *run, int64_t attempt, struct kst_err **err)

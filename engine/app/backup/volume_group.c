@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "kube/client.h"
+#include "kube/remove.h"
 #include "kube/resource.h"
 #include "kube/watch.h"
 #include "loop/fiber.h"
@@ -267,28 +268,6 @@ int kst_volume_group_resolve(struct kst_run *run, struct kst_err **err)
 
 /* ---- Removing ---- */
 
-static int is_gone(void *arg, const struct kst_json *object, struct kst_err **err)
-{
-    return object == NULL;
-}
-
-static int remove_object(struct kst_run *run, const struct kst_kube_resource *resource,
-                         const struct kst_json *object, struct kst_err **err)
-{
-    const char *name = kst_json_path_str(object, "metadata.name");
-    const struct kst_kube_delete_options options = {
-        .grace_seconds = -1,
-        .uid = kst_json_path_str(object, "metadata.uid"),
-    };
-    struct kst_err *cause = NULL;
-    int rc = kst_kube_delete(run->kube, resource, run->app_ns, name, &options, &cause);
-    if (rc < 0 && rc != KST_E_NOT_FOUND)
-        return kst_err_move(err, &cause);
-    kst_err_clear(&cause);
-    return kst_watch_until(run->kube, resource, run->app_ns, name, is_gone, NULL,
-                           kst_deadline_in_ms(REMOVE_TIMEOUT_MS), "to be deleted", NULL, err);
-}
-
 /* What the group's end did not take with it. */
 static int remove_members(struct kst_run *run, const struct kst_json *group, struct kst_err **err)
 {
@@ -297,7 +276,7 @@ static int remove_members(struct kst_run *run, const struct kst_json *group, str
     for (const struct kst_json *row = kst_json_first(all); rc == 0 && row;
          row = kst_json_next(row)) {
         if (kst_same(owner_of(row), kst_json_path_str(group, "metadata.name")))
-            rc = remove_object(run, &kst_res_snapshots, row, err);
+            rc = kst_kube_remove(run->kube, &kst_res_snapshots, row, REMOVE_TIMEOUT_MS, err);
     }
     return rc;
 }
@@ -312,7 +291,7 @@ int kst_volume_group_remove(struct kst_run *run, const char *selector, struct ks
         rc = kst_kube_list(run->kube, resource, run->app_ns, &options, &found, NULL, err);
     for (const struct kst_json *row = kst_json_first(found); rc == 0 && row;
          row = kst_json_next(row)) {
-        rc = remove_object(run, resource, row, err);
+        rc = kst_kube_remove(run->kube, resource, row, REMOVE_TIMEOUT_MS, err);
         if (rc == 0)
             rc = remove_members(run, row, err);
     }

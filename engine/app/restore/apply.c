@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "kube/client.h"
+#include "kube/remove.h"
 #include "kube/watch.h"
 #include "loop/fiber.h"
 #include "run/journal.h"
@@ -72,6 +73,14 @@ static void carry_over(struct kst_json *object, const struct kst_json *there)
     }
 }
 
+/* As a new one has it. */
+static void forget_version(struct kst_json *object)
+{
+    struct kst_json *meta = kst_json_ensure_object(object, "metadata");
+    kst_json_remove(meta, "resourceVersion");
+    kst_json_remove(meta, "uid");
+}
+
 /* Whether the server would take the object if it were a new one: what a PUT cannot change may be
  * replaced then. */
 static bool would_be_taken(const struct work *work)
@@ -80,9 +89,7 @@ static bool would_be_taken(const struct work *work)
     kst_kube_path(&work->row->kind->resource, work->row->ns, NULL, NULL, &path);
     kst_buf_adds(&path, "?dryRun=All");
     kst_auto_json struct kst_json *object = kst_json_dup(work->object);
-    struct kst_json *meta = kst_json_ensure_object(object, "metadata");
-    kst_json_remove(meta, "resourceVersion");
-    kst_json_remove(meta, "uid");
+    forget_version(object);
     const struct kst_kube_request request = {
         .method = "POST",
         .path = path.data,
@@ -106,49 +113,11 @@ static bool may_be_made_anew(const struct work *work)
     return work->row->ns != NULL;
 }
 
-static int await_gone(const struct work *work, const char *uid, struct kst_err **err)
+static int make(struct work *work, struct kst_json **answer, struct kst_err **err)
 {
-    int64_t deadline = kst_deadline_in_ms(GONE_MS);
-    for (;;) {
-        kst_auto_json struct kst_json *there = NULL;
-        int rc = kst_kube_get(kube_of(work), &work->row->kind->resource, work->row->ns,
-                              work->row->name, &there, err);
-        if (rc == KST_E_NOT_FOUND) {
-            kst_err_clear(err);
-            return 0;
-        }
-        if (rc < 0)
-            return rc;
-        const char *is = kst_json_path_str(there, "metadata.uid");
-        if (!is || strcmp(is, uid) != 0)
-            return 0;
-        if (kst_deadline_in_ms(0) > deadline)
-            return kst_err_set(err, KST_E_TIMEOUT,
-                               "%s/%s: it is being deleted to be made anew, and does not go; a "
-                               "finalizer may hold it",
-                               work->row->kind->resource.kind, work->row->name);
-        rc = kst_sleep_ms(PAUSE_MS, err);
-        if (rc < 0)
-            return rc;
-    }
-}
-
-static int make_anew(struct work *work, const char *uid, struct kst_json **answer,
-                     struct kst_err **err)
-{
-    const struct kst_kube_delete_options options = {
-        .propagation = "Background", .grace_seconds = -1, .uid = uid};
-    int rc = kst_kube_delete(kube_of(work), &work->row->kind->resource, work->row->ns,
-                             work->row->name, &options, err);
-    if (rc == 0)
-        rc = await_gone(work, uid, err);
-    struct kst_json *meta = kst_json_ensure_object(work->object, "metadata");
-    kst_json_remove(meta, "resourceVersion");
-    kst_json_remove(meta, "uid");
-    if (rc == 0)
-        rc = kst_kube_create(kube_of(work), &work->row->kind->resource, work->row->ns, work->object,
-                             true, answer, err);
-    return rc;
+    forget_version(work->object);
+    return kst_kube_create(kube_of(work), &work->row->kind->resource, work->row->ns, work->object,
+                           true, answer, err);
 }
 
 static int replace(struct work *work, struct kst_json **answer, struct kst_err **err)
@@ -159,9 +128,9 @@ static int replace(struct work *work, struct kst_json **answer, struct kst_err *
         struct kst_err *cause = NULL;
         int rc = kst_kube_get(kube_of(work), &row->kind->resource, row->ns, row->name, &there,
                               &cause);
-        if (rc == KST_E_NOT_FOUND) {
+        if (rc == KST_E_NOT_FOUND) { /* somebody has deleted it since the plan */
             kst_err_clear(&cause);
-            return make_anew(work, "", answer, err);
+            return make(work, answer, err);
         }
         if (rc < 0)
             return kst_err_move(err, &cause);
@@ -174,8 +143,8 @@ static int replace(struct work *work, struct kst_json **answer, struct kst_err *
         }
         if (rc == KST_E_INVALID && may_be_made_anew(work) && would_be_taken(work)) {
             kst_err_clear(&cause);
-            kst_auto_free char *uid = kst_strdup(kst_json_path_str(there, "metadata.uid"));
-            return make_anew(work, uid, answer, err);
+            rc = kst_kube_remove(kube_of(work), &row->kind->resource, there, GONE_MS, err);
+            return rc < 0 ? rc : make(work, answer, err);
         }
         return rc < 0 ? kst_err_move(err, &cause) : 0;
     }
@@ -194,43 +163,27 @@ static int merge(struct work *work, struct kst_json **answer, struct kst_err **e
 /* Somebody made it since the plan. */
 static int meet(struct work *work, struct kst_json **answer, struct kst_err **err)
 {
-    struct kst_plan *plan = work->pool->plan;
     struct kst_plan_row *row = work->row;
-    kst_auto_json struct kst_json *there = NULL, *cleaned = NULL;
+    kst_auto_json struct kst_json *there = NULL;
     int rc = kst_kube_get(kube_of(work), &row->kind->resource, row->ns, row->name, &there, err);
     if (rc < 0)
         return rc;
-    cleaned = kst_json_dup(there);
-    kst_clean(cleaned, &plan->clean);
-    if (kst_clean_hash(cleaned) == kst_clean_hash(work->object)) {
-        row->deed = KST_DEED_UNCHANGED;
-        *answer = kst_take(there);
-        return 0;
-    }
-    bool default_account = strcmp(row->kind->resource.kind, "ServiceAccount") == 0 &&
-                           strcmp(row->name, "default") == 0;
-    bool space = strcmp(row->kind->resource.kind, "Namespace") == 0;
-    if (default_account || space || plan->policy == KST_ON_CONFLICT_MERGE) {
-        row->deed = KST_DEED_MERGE;
+    kst_plan_meet(work->pool->plan, row, work->object, there);
+    switch (row->deed) {
+    case KST_DEED_MERGE:
         return merge(work, answer, err);
-    }
-    if (plan->policy == KST_ON_CONFLICT_REPLACE) {
-        row->deed = KST_DEED_REPLACE;
+    case KST_DEED_REPLACE:
         return replace(work, answer, err);
-    }
-    kst_auto_free char *what = kst_clean_difference(work->object, cleaned);
-    if (plan->policy == KST_ON_CONFLICT_SKIP || !row->ns) {
-        row->deed = KST_DEED_SKIP;
-        free(row->reason);
-        row->reason = kst_strdup("it has appeared since the plan, and differs");
+    case KST_DEED_CONFLICT:
+        kst_err_set(err, KST_E_EXISTS, "%s/%s has appeared since the plan: %s",
+                    row->kind->resource.kind, row->name, row->reason);
+        kst_err_reason(err, "Conflict");
+        kst_err_hint(err, "restore again with --on-conflict skip, replace or merge");
+        return KST_E_EXISTS;
+    default:
         *answer = kst_take(there);
         return 0;
     }
-    kst_err_set(err, KST_E_EXISTS, "%s/%s has appeared since the plan, and differs%s%s",
-                row->kind->resource.kind, row->name, what ? ": " : "", what ? what : "");
-    kst_err_reason(err, "Conflict");
-    kst_err_hint(err, "restore again with --on-conflict skip, replace or merge");
-    return KST_E_EXISTS;
 }
 
 /* The first objects of a definition may come before every server takes them. */
@@ -464,37 +417,24 @@ static int sweep(struct pool *pool, enum kst_rank first, enum kst_rank last, boo
 
 /* ---- definitions ---- */
 
-static bool is_established(const struct kst_json *definition)
+static int is_established(void *arg, const struct kst_json *definition, struct kst_err **err)
 {
     const struct kst_json *rows = kst_json_path(definition, "status.conditions");
     for (const struct kst_json *row = kst_json_first(rows); row; row = kst_json_next(row)) {
-        const char *type = kst_json_path_str(row, "type");
-        const char *status = kst_json_path_str(row, "status");
-        if (type && status && strcmp(type, "Established") == 0)
-            return strcmp(status, "True") == 0;
+        if (kst_same(kst_json_path_str(row, "type"), "Established"))
+            return kst_same(kst_json_path_str(row, "status"), "True");
     }
-    return false;
+    return 0;
 }
 
 static int await_established(struct kst_plan *plan, struct kst_plan_row *row, struct kst_err **err)
 {
-    const struct kst_watch_options options = {.name = row->name};
-    struct kst_watch *watch = kst_watch_new(plan->run->kube, &row->kind->resource, NULL, &options);
-    int64_t deadline = kst_deadline_in_ms(ESTABLISHED_MS);
-    bool established = false;
-    int rc = 0;
-    while (rc == 0 && !established) {
-        enum kst_watch_type type;
-        const struct kst_json *object = NULL;
-        rc = kst_watch_next(watch, deadline, &type, &object, err);
-        established = rc == 0 && object && is_established(object);
-    }
-    kst_watch_free(watch);
-    return rc < 0 ? kst_err_wrap(err, rc,
-                                 "CustomResourceDefinition/%s was not established (see its "
-                                 "conditions: kubectl describe crd %s)",
-                                 row->name, row->name)
-                  : 0;
+    int rc = kst_watch_until(plan->run->kube, &row->kind->resource, NULL, row->name, is_established,
+                             NULL, kst_deadline_in_ms(ESTABLISHED_MS), "to be established", NULL,
+                             err);
+    if (rc == KST_E_TIMEOUT)
+        kst_err_hint(err, "its conditions tell why: kubectl describe crd %s", row->name);
+    return rc;
 }
 
 static int await_definitions(struct kst_plan *plan, struct kst_err **err)

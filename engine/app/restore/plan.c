@@ -152,23 +152,26 @@ static void decide_absent(struct kst_plan *self, struct kst_plan_row *row)
                              resource->plural, resource->group);
 }
 
-/* What differs, for the first ones; Secrets' values are not told (clean.h). */
+/* What differs; of those of a list, which are read again for it, the first ones only. Secrets'
+ * values are not told (clean.h). */
 static char *difference(struct kst_plan *self, const struct kst_plan_row *row,
-                        const struct kst_json *object)
+                        const struct kst_json *object, const struct kst_plan_there *there)
 {
+    if (there->cleaned)
+        return kst_clean_difference(object, there->cleaned);
     if (self->sources->explained++ >= EXPLAINED)
         return NULL;
-    kst_auto_json struct kst_json *there = NULL;
-    if (kst_kube_get(self->run->kube, &row->kind->resource, row->ns, row->name, &there, NULL) < 0)
+    kst_auto_json struct kst_json *again = NULL;
+    if (kst_kube_get(self->run->kube, &row->kind->resource, row->ns, row->name, &again, NULL) < 0)
         return NULL;
-    kst_clean(there, &self->clean);
-    return kst_clean_difference(object, there);
+    kst_clean(again, &self->clean);
+    return kst_clean_difference(object, again);
 }
 
 static void decide_differing(struct kst_plan *self, struct kst_plan_row *row,
-                             const struct kst_json *object)
+                             const struct kst_json *object, const struct kst_plan_there *there)
 {
-    kst_auto_free char *what = difference(self, row, object);
+    kst_auto_free char *what = difference(self, row, object, there);
     kst_auto_free char *text = NULL;
     if (is(row->kind, "", "ServiceAccount") && strcmp(row->name, "default") == 0) {
         say(row, KST_DEED_MERGE, "the cluster makes it; what the point has is added");
@@ -205,6 +208,7 @@ static void decide(struct kst_plan *self, struct kst_plan_row *row, const struct
         decide_absent(self, row);
         return;
     }
+    free(row->new_uid);
     row->new_uid = kst_strdup(there->uid);
     row->ours = there->ours;
     if (there->ours)
@@ -214,7 +218,15 @@ static void decide(struct kst_plan *self, struct kst_plan_row *row, const struct
     else if (there->hash == kst_clean_hash(object))
         say(row, KST_DEED_UNCHANGED, "it is there already");
     else
-        decide_differing(self, row, object);
+        decide_differing(self, row, object, there);
+}
+
+void kst_plan_meet(struct kst_plan *self, struct kst_plan_row *row, const struct kst_json *object,
+                   const struct kst_json *there)
+{
+    struct kst_plan_there found = kst_plan_describe(self, there);
+    decide(self, row, object, &found);
+    kst_plan_there_release(&found);
 }
 
 /* ---- volumes ---- */

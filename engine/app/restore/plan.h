@@ -93,6 +93,10 @@ void kst_plan_free(struct kst_plan *self);
  * transformed; ownerReferences as they were. The caller frees it. Yields. */
 int kst_plan_object(struct kst_plan *self, const struct kst_plan_row *row, struct kst_json **out,
                     struct kst_err **err);
+/* Decides again about a row that was to be created, now that something is in its place. `object` as
+ * of kst_plan_object(). Never yields. */
+void kst_plan_meet(struct kst_plan *self, struct kst_plan_row *row, const struct kst_json *object,
+                   const struct kst_json *there);
 /* The row of the object that had this uid; NULL where it is not restored. */
 struct kst_plan_row *kst_plan_find_uid(struct kst_plan *self, const char *uid);
 /* KST_E_REFUSED with all objects that are in the way, where there are any. */

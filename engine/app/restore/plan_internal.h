@@ -18,6 +18,7 @@ struct kst_plan_there {
     bool ours;        /* this run has made it, or changed it */
     bool ours_before; /* another restore of the same point has */
     bool deleting;
+    struct kst_json *cleaned; /* of one that was read by itself; NULL for those of a list */
 };
 
 struct kst_plan_sources {
@@ -44,6 +45,8 @@ const struct kst_plan_kind *kst_plan_kind_of(const struct kst_plan *self,
 int kst_plan_find_there(struct kst_plan *self, const struct kst_plan_row *row,
                         struct kst_plan_there *found, const struct kst_plan_there **there,
                         struct kst_err **err);
+/* What is to be known of an object that was read by itself; released by the caller. */
+struct kst_plan_there kst_plan_describe(const struct kst_plan *self, const struct kst_json *object);
 /* Frees what it holds. */
 void kst_plan_there_release(struct kst_plan_there *self);
 

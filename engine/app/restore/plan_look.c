@@ -143,6 +143,7 @@ void kst_plan_there_release(struct kst_plan_there *self)
 {
     free(self->name);
     free(self->uid);
+    kst_json_free(self->cleaned);
 }
 
 static void forget(struct kst_plan_kind *kind)
@@ -184,7 +185,7 @@ static bool restored_before(const struct kst_plan *self, const struct kst_json *
     return false;
 }
 
-static struct kst_plan_there describe(const struct kst_plan *self, const struct kst_json *object)
+struct kst_plan_there kst_plan_describe(const struct kst_plan *self, const struct kst_json *object)
 {
     struct kst_plan_there there = {
         .name = kst_strdup(kst_json_path_str(object, "metadata.name")),
@@ -193,9 +194,9 @@ static struct kst_plan_there describe(const struct kst_plan *self, const struct 
         .ours_before = restored_before(self, object),
         .deleting = kst_json_path_str(object, "metadata.deletionTimestamp") != NULL,
     };
-    kst_auto_json struct kst_json *cleaned = kst_json_dup(object);
-    kst_clean(cleaned, &self->clean);
-    there.hash = kst_clean_hash(cleaned);
+    there.cleaned = kst_json_dup(object);
+    kst_clean(there.cleaned, &self->clean);
+    there.hash = kst_clean_hash(there.cleaned);
     return there;
 }
 
@@ -210,7 +211,9 @@ static int note_there(void *arg, const struct kst_json *object, struct kst_err *
     if ((kind->nthere & (kind->nthere - 1)) == 0)
         kind->there = kst_realloc(kind->there,
                                   (kind->nthere ? kind->nthere * 2 : 16) * sizeof(*kind->there));
-    kind->there[kind->nthere++] = describe(((struct listing *)arg)->plan, object);
+    struct kst_plan_there *there = &kind->there[kind->nthere++];
+    *there = kst_plan_describe(((struct listing *)arg)->plan, object);
+    kst_json_free(kst_take(there->cleaned)); /* there may be many */
     return 0;
 }
 
@@ -343,7 +346,7 @@ int kst_plan_find_there(struct kst_plan *self, const struct kst_plan_row *row,
     }
     if (rc < 0)
         return rc;
-    *found = describe(self, object);
+    *found = kst_plan_describe(self, object);
     *there = found;
     return 0;
 }

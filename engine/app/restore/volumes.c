@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "kube/client.h"
+#include "kube/remove.h"
 #include "kube/resource.h"
 #include "loop/fiber.h"
 #include "run/journal.h"
@@ -193,7 +194,9 @@ static int put_away(struct kst_volume *self, struct kst_err **err)
                                             kst_json_path_str(self->there, "metadata.uid"),
                                             "Retain", err)
                     : 0;
-    return rc < 0 ? rc : kst_volume_delete(self->run, &kst_res_pvcs, self->there, err);
+    return rc < 0 ? rc
+                  : kst_kube_remove(self->run->kube, &kst_res_pvcs, self->there,
+                                    self->run->ready_timeout_ms, err);
 }
 
 static int create(void *arg, struct kst_err **err)

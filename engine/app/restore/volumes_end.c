@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "kube/client.h"
+#include "kube/remove.h"
 #include "kube/resource.h"
 #include "run/journal.h"
 
@@ -318,7 +319,8 @@ static int make_room(struct kst_volume *self, struct kst_err **err)
         rc = kst_volume_set_policy(self->run, volume,
                                    kst_json_path_str(self->there, "metadata.uid"), "Retain", err);
     if (rc == 0)
-        rc = kst_volume_delete(self->run, &kst_res_pvcs, self->there, err);
+        rc = kst_kube_remove(self->run->kube, &kst_res_pvcs, self->there,
+                             self->run->ready_timeout_ms, err);
     self->whose = KST_VOLUME_NOBODYS;
     return rc;
 }
@@ -351,7 +353,8 @@ static int take_back(struct kst_volume *self, struct kst_err **err)
 {
     bool bound = kst_same(kst_json_path_str(self->there, "status.phase"), "Bound");
     return self->whose == KST_VOLUME_OURS && !bound
-               ? kst_volume_delete(self->run, &kst_res_pvcs, self->there, err)
+               ? kst_kube_remove(self->run->kube, &kst_res_pvcs, self->there,
+                                 self->run->ready_timeout_ms, err)
                : 0;
 }
 

@@ -49,9 +49,6 @@ bool kst_volume_has_data(const struct kst_volume *self);
 /* An object that may be missing: 0, and *out NULL. Yields. */
 int kst_volume_find(struct kst_run *run, const struct kst_kube_resource *resource, const char *ns,
                     const char *name, struct kst_json **out, struct kst_err **err);
-/* Deletes what was looked at (by its uid) and yields until it is gone; NULL is gone already. */
-int kst_volume_delete(struct kst_run *run, const struct kst_kube_resource *resource,
-                      const struct kst_json *object, struct kst_err **err);
 
 /* Reads the claim into self->there, and sets self->whose. Yields. */
 int kst_volume_look(struct kst_volume *self, struct kst_err **err);

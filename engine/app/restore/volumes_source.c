@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "kube/client.h"
+#include "kube/remove.h"
 #include "kube/resource.h"
 #include "kube/watch.h"
 #include "run/journal.h"
@@ -251,7 +252,7 @@ int kst_volume_remove_source(struct kst_volume *self, struct kst_err **err)
         return 0;
     int rc = kst_volume_find(run, &kst_res_snapshots, run->app_ns, name, &snapshot, err);
     if (rc == 0 && snapshot && is_ours(run, snapshot))
-        rc = kst_volume_delete(run, &kst_res_snapshots, snapshot, err);
+        rc = kst_kube_remove(run->kube, &kst_res_snapshots, snapshot, run->ready_timeout_ms, err);
     if (rc == 0)
         rc = kst_volume_find(run, &kst_res_snapshot_contents, NULL, name, &content, err);
     if (rc < 0 || !content || !is_ours(run, content))
@@ -265,7 +266,9 @@ int kst_volume_remove_source(struct kst_volume *self, struct kst_err **err)
         kst_err_clear(err);
         return 0;
     }
-    return rc < 0 ? rc : kst_volume_delete(run, &kst_res_snapshot_contents, content, err);
+    return rc < 0 ? rc
+                  : kst_kube_remove(run->kube, &kst_res_snapshot_contents, content,
+                                    run->ready_timeout_ms, err);
 }
 
 /* ---- Looking at it before ---- */
