@@ -38,15 +38,11 @@ static void add_source(struct kst_json *spec, const struct options *options)
 
 static int add_capture(struct kst_json *spec, const struct options *options, struct kst_err **err)
 {
-    const struct {
-        const char *key;
-        const struct kst_list *patterns;
-    } lists[] = {{"include", &options->include}, {"exclude", &options->exclude}};
-    for (size_t i = 0; i < KST_ARRAY_LEN(lists); i++)
-        for (size_t j = 0; j < lists[i].patterns->count; j++)
-            kst_json_push(kst_json_ensure_array(kst_json_ensure_object(spec, "capture"),
-                                                lists[i].key),
-                          kst_json_from_str(lists[i].patterns->items[j]));
+    if (options->include.count || options->exclude.count) {
+        struct kst_json *capture = kst_json_ensure_object(spec, "capture");
+        kst_cmd_add_list(capture, "include", &options->include);
+        kst_cmd_add_list(capture, "exclude", &options->exclude);
+    }
     struct kst_filter *filter = NULL;
     int rc = kst_filter_new(kst_json_path(spec, "capture.include"),
                             kst_json_path(spec, "capture.exclude"), &filter, err);
@@ -71,9 +67,7 @@ static int make_run(const struct kst_cmd *cmd, const struct options *options,
     kst_json_set_str(spec, "maxFreeze", options->max_freeze);
     kst_json_set_str(spec, "readyTimeout", options->ready_timeout);
     kst_json_set_str(spec, "ttl", options->ttl);
-    for (size_t i = 0; i < options->namespaces.count; i++)
-        kst_json_push(kst_json_ensure_array(spec, "allowedNamespaces"),
-                      kst_json_from_str(options->namespaces.items[i]));
+    kst_cmd_add_list(spec, "allowedNamespaces", &options->namespaces);
     add_source(spec, options);
     long long attempts;
     if (options->attempts && (!kst_parse_int(options->attempts, &attempts) || attempts < 1))
@@ -154,22 +148,6 @@ static void print_plan(const struct kst_json *run, const struct kst_json *status
     printf("\nNothing was changed.\n");
 }
 
-static int dry_run(struct kst_cmd *cmd, struct kst_kube *kube, const struct kst_json *run,
-                   struct kst_err **err)
-{
-    kst_auto_json struct kst_json *status = NULL;
-    int rc = kst_launch_plan(cmd, kube, run, kst_backup_preview, &status, err);
-    if (rc < 0)
-        return rc;
-    if (cmd->output == KST_OUTPUT_JSON || cmd->output == KST_OUTPUT_YAML) {
-        kst_auto_json struct kst_json *whole = kst_json_dup(run);
-        kst_json_set(whole, "status", kst_take(status));
-        return kst_cmd_print(cmd, whole, err);
-    }
-    print_plan(run, status);
-    return 0;
-}
-
 static int backup(struct kst_cmd *cmd, const struct options *options, struct kst_err **err)
 {
     int rc = kst_cmd_want_args(cmd, cmd->ns ? 0 : 1, 1, err);
@@ -188,7 +166,7 @@ static int backup(struct kst_cmd *cmd, const struct options *options, struct kst
     if (rc < 0)
         return rc;
     if (options->dry_run)
-        return dry_run(cmd, kube, run, err);
+        return kst_launch_dry_run(cmd, kube, run, kst_backup_preview, print_plan, err);
     rc = kst_launch(cmd, kube, &options->launch, run, err);
     if (rc == 0 && !options->action && !options->launch.no_wait &&
         (cmd->output == KST_OUTPUT_TEXT || cmd->output == KST_OUTPUT_WIDE))

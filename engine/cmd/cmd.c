@@ -256,6 +256,12 @@ int kst_cmd_print(const struct kst_cmd *cmd, const struct kst_json *value, struc
     return 0;
 }
 
+void kst_cmd_add_list(struct kst_json *spec, const char *key, const struct kst_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        kst_json_push(kst_json_ensure_array(spec, key), kst_json_from_str(list->items[i]));
+}
+
 int kst_cmd_add_params(struct kst_json *spec, const struct kst_list *params, struct kst_err **err)
 {
     if (!params->count)

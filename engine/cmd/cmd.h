@@ -67,6 +67,8 @@ int kst_cmd_explain(int rc, struct kst_err **err);
 char *kst_cmd_cache_dir(void);
 /* Prints a value as -o asks (JSON or YAML). */
 int kst_cmd_print(const struct kst_cmd *cmd, const struct kst_json *value, struct kst_err **err);
+/* Appends what was given to an array of a Run's spec, which is made where there is anything. */
+void kst_cmd_add_list(struct kst_json *spec, const char *key, const struct kst_list *list);
 /* Adds --param NAME=VALUE to spec.params of a Run. KST_E_USAGE. */
 int kst_cmd_add_params(struct kst_json *spec, const struct kst_list *params, struct kst_err **err);
 /* Rows of kst_report_rows() as a table. */

@@ -60,16 +60,27 @@ static struct kst_run_options options_for(const struct kst_cmd *cmd, struct kst_
     };
 }
 
-int kst_launch_plan(struct kst_cmd *cmd, struct kst_kube *kube, const struct kst_json *run,
-                    int (*plan)(struct kst_run *run, struct kst_err **err),
-                    struct kst_json **status, struct kst_err **err)
+int kst_launch_dry_run(struct kst_cmd *cmd, struct kst_kube *kube, const struct kst_json *run,
+                       int (*plan)(struct kst_run *run, struct kst_err **err),
+                       void (*print)(const struct kst_json *run, const struct kst_json *status),
+                       struct kst_err **err)
 {
     kst_auto_free char *cache_dir = kst_cmd_cache_dir();
+    kst_auto_json struct kst_json *status = NULL;
     struct kst_progress progress = {.quiet = is_for_programs(cmd) ||
                                              cmd->output == KST_OUTPUT_NAME};
     struct kst_run_options options = options_for(cmd, kube, run, cache_dir);
     options.observer = kst_progress_observer(&progress);
-    return kst_run_plan(&options, run, plan, status, err);
+    int rc = kst_run_plan(&options, run, plan, &status, err);
+    if (rc < 0)
+        return rc;
+    if (is_for_programs(cmd)) {
+        kst_auto_json struct kst_json *whole = kst_json_dup(run);
+        kst_json_set(whole, "status", kst_take(status));
+        return kst_cmd_print(cmd, whole, err);
+    }
+    print(run, status);
+    return 0;
 }
 
 static int start_job(struct kst_kube *kube, const struct kst_json *run, const char *image,

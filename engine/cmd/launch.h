@@ -21,10 +21,12 @@ struct kst_launch {
 char *kst_launch_name(const char *application, const char *action);
 /* A duration of an option: KST_E_USAGE where the text (may be NULL) is none above zero. */
 int kst_launch_check_duration(const char *option, const char *text, struct kst_err **err);
-/* What `plan` finds out for the Run that would be made; *status is the caller's to free. Yields. */
-int kst_launch_plan(struct kst_cmd *cmd, struct kst_kube *kube, const struct kst_json *run,
-                    int (*plan)(struct kst_run *run, struct kst_err **err),
-                    struct kst_json **status, struct kst_err **err);
+/* Prints what `plan` finds out for the Run that would be made: by `print`, from its status, or with
+ * -o json and yaml the Run with that status. Nothing is changed. Yields. */
+int kst_launch_dry_run(struct kst_cmd *cmd, struct kst_kube *kube, const struct kst_json *run,
+                       int (*plan)(struct kst_run *run, struct kst_err **err),
+                       void (*print)(const struct kst_json *run, const struct kst_json *status),
+                       struct kst_err **err);
 /* Creates the Run, and executes it to its end; prints its name, its progress, and with -o json or
  * yaml the Run at its end. Yields. The run's result. */
 int kst_launch(struct kst_cmd *cmd, struct kst_kube *kube, const struct kst_launch *how,

@@ -28,12 +28,6 @@ struct options {
     struct kst_launch launch;
 };
 
-static void add_list(struct kst_json *spec, const char *key, const struct kst_list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        kst_json_push(kst_json_ensure_array(spec, key), kst_json_from_str(list->items[i]));
-}
-
 /* OLD=NEW, several times, into an object. */
 static int add_map(struct kst_json *spec, const char *key, const char *option,
                    const struct kst_list *list, struct kst_err **err)
@@ -103,9 +97,9 @@ static int check(const struct options *options, struct kst_err **err)
 static int add_wishes(struct kst_json *spec, const struct options *options, struct kst_err **err)
 {
     struct kst_json *restore = kst_json_ensure_object(spec, "restore");
-    add_list(restore, "include", &options->include);
-    add_list(restore, "exclude", &options->exclude);
-    add_list(restore, "volumes", &options->volumes);
+    kst_cmd_add_list(restore, "include", &options->include);
+    kst_cmd_add_list(restore, "exclude", &options->exclude);
+    kst_cmd_add_list(restore, "volumes", &options->volumes);
     if (options->only_data)
         kst_json_set_bool(restore, "onlyData", true);
     if (options->only_objects)
@@ -137,7 +131,7 @@ static int make_run(const struct kst_cmd *cmd, const struct options *options,
         name, cmd->home, target, kst_json_path_str(point, "metadata.name"), target);
     struct kst_json *spec = kst_json_mut(run, "spec");
     kst_json_set_str(spec, "readyTimeout", options->ready_timeout);
-    add_list(spec, "allowedNamespaces", &options->namespaces);
+    kst_cmd_add_list(spec, "allowedNamespaces", &options->namespaces);
     int rc = add_wishes(spec, options, err);
     if (rc == 0)
         rc = kst_cmd_add_params(spec, &options->params, err);
@@ -217,22 +211,6 @@ static void print_plan(const struct kst_json *run, const struct kst_json *status
     printf("Nothing was changed.\n");
 }
 
-static int dry_run(struct kst_cmd *cmd, struct kst_kube *kube, const struct kst_json *run,
-                   struct kst_err **err)
-{
-    kst_auto_json struct kst_json *status = NULL;
-    int rc = kst_launch_plan(cmd, kube, run, kst_restore_plan, &status, err);
-    if (rc < 0)
-        return rc;
-    if (cmd->output == KST_OUTPUT_JSON || cmd->output == KST_OUTPUT_YAML) {
-        kst_auto_json struct kst_json *whole = kst_json_dup(run);
-        kst_json_set(whole, "status", kst_take(status));
-        return kst_cmd_print(cmd, whole, err);
-    }
-    print_plan(run, status);
-    return 0;
-}
-
 static int restore(struct kst_cmd *cmd, const struct options *options, struct kst_err **err)
 {
     struct kst_kube *kube = NULL;
@@ -252,7 +230,7 @@ static int restore(struct kst_cmd *cmd, const struct options *options, struct ks
         rc = make_run(cmd, options, point, &run, err);
     if (rc < 0)
         return rc;
-    return options->dry_run ? dry_run(cmd, kube, run, err)
+    return options->dry_run ? kst_launch_dry_run(cmd, kube, run, kst_restore_plan, print_plan, err)
                             : kst_launch(cmd, kube, &options->launch, run, err);
 }
 
