@@ -527,15 +527,14 @@ static int find_bound(struct job *job, struct kst_err **err)
     return rc;
 }
 
-/* What holds the VolumeSnapshot back, but for a content that goes: its end wakes us. */
-static int let_go(struct job *job, bool content_goes, struct kst_err **err)
+/* The VolumeSnapshot has them afterwards, or has them not. */
+static int set_finalizers(struct job *job, const char *const *finalizers, size_t count, bool there,
+                          struct kst_err **err)
 {
-    static const char *const finalizers[] = {KST_CSI_AS_SOURCE, KST_CSI_IN_GROUP, KST_CSI_BOUND};
-    size_t count = KST_ARRAY_LEN(finalizers) - content_goes;
     for (size_t i = 0; i < count; i++) {
         struct kst_json *fresh = NULL;
         int rc = kst_csi_set_finalizer(job->csi, &kst_res_snapshots, job->snapshot, finalizers[i],
-                                       false, &fresh, err);
+                                       there, &fresh, err);
         if (rc < 0)
             return rc;
         if (fresh) {
@@ -544,6 +543,13 @@ static int let_go(struct job *job, bool content_goes, struct kst_err **err)
         }
     }
     return 0;
+}
+
+/* What holds the VolumeSnapshot back, but for a content that goes: its end wakes us. */
+static int let_go(struct job *job, bool content_goes, struct kst_err **err)
+{
+    static const char *const finalizers[] = {KST_CSI_AS_SOURCE, KST_CSI_IN_GROUP, KST_CSI_BOUND};
+    return set_finalizers(job, finalizers, KST_ARRAY_LEN(finalizers) - content_goes, false, err);
 }
 
 static int remove_snapshot(struct job *job, int64_t *again_ms, struct kst_err **err)
@@ -597,18 +603,7 @@ static int add_finalizers(struct job *job, struct kst_err **err)
 {
     static const char *const finalizers[] = {KST_CSI_AS_SOURCE, KST_CSI_BOUND};
     bool bound = is(kst_json_path_str(job->content, "spec.deletionPolicy"), "Delete");
-    for (size_t i = 0; i < (bound ? 2 : 1); i++) {
-        struct kst_json *fresh = NULL;
-        int rc = kst_csi_set_finalizer(job->csi, &kst_res_snapshots, job->snapshot, finalizers[i],
-                                       true, &fresh, err);
-        if (rc < 0)
-            return rc;
-        if (fresh) {
-            kst_json_free(job->snapshot);
-            job->snapshot = fresh;
-        }
-    }
-    return 0;
+    return set_finalizers(job, finalizers, bound ? 2 : 1, true, err);
 }
 
 static int bind(struct job *job, struct kst_err **err)
