@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/mem.h"
 #include "loop/http.h"
 
 #define ALL_VERBS                                                                        \
@@ -84,4 +85,36 @@ void kst_kube_path(const struct kst_kube_resource *resource, const char *ns, con
     /* Not escaped: it is a constant, or several parts ("proxy/path"). */
     if (subresource)
         kst_buf_addf(out, "/%s", subresource);
+}
+
+bool kst_kube_is_builtin_group(const char *group, size_t len)
+{
+    static const char *const groups[] = {
+        "admissionregistration.k8s.io",
+        "apiextensions.k8s.io",
+        "apiregistration.k8s.io",
+        "authentication.k8s.io",
+        "authorization.k8s.io",
+        "certificates.k8s.io",
+        "coordination.k8s.io",
+        "discovery.k8s.io",
+        "events.k8s.io",
+        "flowcontrol.apiserver.k8s.io",
+        "internal.apiserver.k8s.io",
+        "metrics.k8s.io",
+        "networking.k8s.io",
+        "node.k8s.io",
+        "rbac.authorization.k8s.io",
+        "resource.k8s.io",
+        "scheduling.k8s.io",
+        "storage.k8s.io",
+        "storagemigration.k8s.io",
+    };
+    if (!memchr(group, '.', len))
+        return true;
+    for (size_t i = 0; i < KST_ARRAY_LEN(groups); i++) {
+        if (strlen(groups[i]) == len && memcmp(groups[i], group, len) == 0)
+            return true;
+    }
+    return false;
 }

@@ -8,6 +8,7 @@
 #define KST_KUBE_RESOURCE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct kst_buf;
 struct kst_err;
@@ -61,6 +62,9 @@ int kst_kube_find_kind(struct kst_kube *self, const char *api_version, const cha
  * by the caller (its entries are not). Yields. */
 int kst_kube_all_resources(struct kst_kube *self, const struct kst_kube_resource ***out,
                            char **missing, struct kst_err **err);
+/* Whether the group (`len` bytes) is one of Kubernetes' own: those without a dot, which no
+ * definition can have, and some of k8s.io. Never yields. */
+bool kst_kube_is_builtin_group(const char *group, size_t len);
 /* Whether the group and version are served at all ("snapshot.storage.k8s.io/v1"). Yields. */
 int kst_kube_has_group(struct kst_kube *self, const char *api_version, bool *served,
                        struct kst_err **err);

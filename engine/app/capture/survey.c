@@ -378,33 +378,8 @@ static int run_task(void *arg, struct kst_err **err)
 
 static bool is_custom(const struct kst_kube_resource *resource)
 {
-    static const char *const built_in[] = {
-        "admissionregistration.k8s.io",
-        "apiextensions.k8s.io",
-        "apiregistration.k8s.io",
-        "authentication.k8s.io",
-        "authorization.k8s.io",
-        "certificates.k8s.io",
-        "coordination.k8s.io",
-        "discovery.k8s.io",
-        "events.k8s.io",
-        "flowcontrol.apiserver.k8s.io",
-        "internal.apiserver.k8s.io",
-        "metrics.k8s.io",
-        "networking.k8s.io",
-        "node.k8s.io",
-        "rbac.authorization.k8s.io",
-        "resource.k8s.io",
-        "scheduling.k8s.io",
-        "storage.k8s.io",
-        "storagemigration.k8s.io",
-    };
-    if (!resource->namespaced || !strchr(resource->group, '.'))
-        return false;
-    for (size_t i = 0; i < KST_ARRAY_LEN(built_in); i++)
-        if (strcmp(built_in[i], resource->group) == 0)
-            return false;
-    return true;
+    return resource->namespaced &&
+           !kst_kube_is_builtin_group(resource->group, strlen(resource->group));
 }
 
 static on_object_fn *reader_of(const struct kst_kube_resource *resource)

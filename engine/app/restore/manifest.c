@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "kube/resource.h"
 
 enum { SUFFIX = 5 };
 
@@ -32,36 +33,9 @@ const char *kst_manifest_kind(const struct kst_json *object)
 
 bool kst_manifest_is_builtin(const struct kst_json *object)
 {
-    static const char *const groups[] = {
-        "",
-        "apps",
-        "autoscaling",
-        "batch",
-        "extensions",
-        "policy",
-        "admissionregistration.k8s.io",
-        "apiextensions.k8s.io",
-        "apiregistration.k8s.io",
-        "certificates.k8s.io",
-        "coordination.k8s.io",
-        "discovery.k8s.io",
-        "events.k8s.io",
-        "flowcontrol.apiserver.k8s.io",
-        "internal.apiserver.k8s.io",
-        "networking.k8s.io",
-        "node.k8s.io",
-        "rbac.authorization.k8s.io",
-        "resource.k8s.io",
-        "scheduling.k8s.io",
-        "storage.k8s.io",
-        "storagemigration.k8s.io",
-    };
     const char *group;
     size_t len = kst_manifest_group(object, &group);
-    for (size_t i = 0; i < KST_ARRAY_LEN(groups); i++)
-        if (strlen(groups[i]) == len && memcmp(groups[i], group, len) == 0)
-            return true;
-    return false;
+    return kst_kube_is_builtin_group(group, len);
 }
 
 const char *kst_manifest_text(const struct kst_json *object, const char *path)
