@@ -100,6 +100,7 @@ test_cancelled_in_the_freeze() {
     nothing_left b1 0
 }
 
+# alone: the API server is everybody's.
 test_api_server_restarts_in_the_freeze() {
     start_box 2
     freezing_blueprint
@@ -114,6 +115,7 @@ test_api_server_restarts_in_the_freeze() {
     nothing_left b1 2
 }
 
+# alone, as that one.
 test_api_server_away_until_after_max_freeze() {
     start_box 1
     freezing_blueprint

@@ -38,10 +38,11 @@ test_snapshot_is_never_ready() {
     nothing_left b1 0
 }
 
+# alone: everybody's controller is missing.
 test_snapshot_controller_is_missing() {
     start_box 1
     freezing_blueprint
-    set_faults noController=true
+    set_faults_of_all noController=true
     eventually 15 "the controller's end" controller_is_gone
     backup 1 --name b1 --blueprints "$work/blueprints" --max-freeze 2s --attempts 1
     box_writes
@@ -62,7 +63,40 @@ test_secret_of_the_class_is_missing() {
     nothing_left b1 0
 }
 
-# Classes of a driver of their own, so that other scenarios do not see them.
+# With a selector: not the claims of the workloads alone, and not those of others.
+test_claims_of_jobs_are_cut() {
+    local name
+    start_box 1
+    for name in reports others; do
+        kn apply -f - >/dev/null <<YAML
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: $name}
+spec: {accessModes: [ReadWriteOnce], storageClassName: dir, resources: {requests: {storage: 10Mi}}}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: $name, labels: {app: $name}}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      volumes: [{name: v, persistentVolumeClaim: {claimName: $name}}]
+      containers:
+      - name: c
+        image: kassette.test/busybox:1.35
+        command: [sh, -c, "echo kept >/v/kept"]
+        volumeMounts: [{name: v, mountPath: /v}]
+YAML
+        kn wait --for=condition=Complete --timeout=60s "job/$name" >/dev/null
+    done
+    kn label job reports app=box --overwrite >/dev/null
+    backup 0 --name b1 -l app=box
+    equal "claims that were cut" "$(run_field b1 '{.status.volumes[*].claim}')" "v0-box-0 reports"
+    nothing_left b1 2
+}
+
+# alone: so does no other scenario find one.
 test_no_snapshot_class() {
     start_box 1
     k delete volumesnapshotclass dir >/dev/null
@@ -73,6 +107,7 @@ test_no_snapshot_class() {
     nothing_left b1 0
 }
 
+# alone: others have no use for two.
 test_two_default_classes() {
     start_box 1
     k get volumesnapshotclass dir -o json | jq 'del(.metadata.uid, .metadata.resourceVersion) |
@@ -110,6 +145,7 @@ no_group_left() { # GROUPS
         "$(kn get pvc -l kassette.io/group -o name | wc -l)" 0
 }
 
+# alone: others' volumes would be cut as groups.
 test_volumes_are_cut_as_a_group() {
     start_box 3
     freezing_blueprint
@@ -143,6 +179,7 @@ YAML
 }
 claim_is_bound() { [ "$(kn get pvc "$1" -o 'jsonpath={.status.phase}')" = Bound ]; }
 
+# alone, as that one.
 test_group_is_not_cut_in_time() {
     start_box 2
     freezing_blueprint
@@ -160,6 +197,7 @@ test_group_is_not_cut_in_time() {
     no_group_left 0
 }
 
+# alone, as that one.
 test_engine_killed_while_a_group_is_cut() {
     start_box 2
     freezing_blueprint

@@ -172,6 +172,7 @@ test_controller_is_told_no() {
 }
 point_says() { kn get restorepoint "$1" -o 'jsonpath={.status.conditions[?(@.type=="Deleted")].reason}' | grep -q "$2"; }
 
+# alone: the API server is everybody's.
 test_controller_outlasts_the_api_server() {
     start_box 1
     backup 0 --name b1

@@ -123,7 +123,7 @@ test_snapshot_is_gone() {
         k patch volumesnapshotcontent "$content" --type=merge -p '{"spec":{"deletionPolicy":"Delete"}}' >/dev/null
     done
     kn delete volumesnapshots --all >/dev/null
-    equal "contents" "$(contents_of "$ns")" ""
+    eventually 15 "no contents" contents_are 0
     write_data second
     does 1 restore b1 --name r1 --only-data
     ended r1 Failed
@@ -188,7 +188,7 @@ test_engine_killed_in_a_restore_in_place() {
         shop_stands first
     done
     equal "VolumeSnapshots" "$(kn get volumesnapshots -o name | wc -l)" 2
-    equal "contents" "$(contents_of "$ns" | wc -l)" 2
+    eventually 15 "2 contents" contents_are 2
 }
 
 # The volumes wait while it dies: what it has taken down it has written down before.
@@ -227,7 +227,7 @@ test_engine_killed_while_an_application_comes_back() {
     look after
     same before after
     equal "VolumeSnapshots" "$(kn get volumesnapshots -o name)" ""
-    equal "contents of the point" "$(contents_of "$ns" | wc -l)" 5
+    eventually 15 "5 contents of the point" contents_are 5
 }
 
 # ---- Somebody changes his mind ----
@@ -245,7 +245,7 @@ test_restore_is_cancelled_while_volumes_are_made() {
     clear_faults
     ended r1 Cancelled
     shop_stands second
-    equal "contents" "$(contents_of "$ns" | wc -l)" 2
+    eventually 15 "2 contents" contents_are 2
     does 0 restore b1 --name r2 --only-data
     shop_stands first
 }

@@ -89,6 +89,7 @@ test_restore_job_with_the_account_of_backups() {
 run_has_failed() { [ "$(job_run_field '{.status.phase}')" = Failed ]; }
 
 # What is in the way is told at once, and not by a Job without Pods.
+# alone: other restores want the account.
 test_restore_job_without_its_account() {
     start_shop_of_jobs
     k delete -f "$root/deploy/restore.yaml" >/dev/null

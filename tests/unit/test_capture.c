@@ -154,8 +154,14 @@ static int capture(struct kst_run *run, struct kst_err **err)
 {
     kst_auto_json struct kst_json *workloads = NULL, *claims = NULL;
     const struct kst_archive_sink sink = {.put = put, .arg = &present->memory};
+    struct kst_capturer *capturer = NULL;
     int rc = kst_application_find(run, NULL, &workloads, &claims, NULL, err);
-    return rc < 0 ? rc : kst_capture(run, workloads, &sink, &present->index, err);
+    if (rc == 0)
+        rc = kst_capturer_new(run, workloads, &capturer, err);
+    if (rc == 0)
+        rc = kst_capturer_write(capturer, &sink, &present->index, err);
+    kst_capturer_free(capturer);
+    return rc;
 }
 
 static void note(void *arg, const struct kst_run *run, enum kst_note what, const char *text,

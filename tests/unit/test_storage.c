@@ -336,7 +336,8 @@ static void test_faults(void **state)
 {
     kst_auto_json struct kst_json *settings = kst_json_make(
         "{'cutDelayMs':'500','shop.db.cutDelayMs':'9','neverReady':'false','errorOnce':'',"
-        "'readyDelayMs':'soon','errorForever':'no room','shop.db.errorForever':'false','n':7}");
+        "'readyDelayMs':'soon','errorForever':'no room','shop.db.errorForever':'false','n':7,"
+        "'shop.neverProvisioned':'true','shop.db.neverProvisioned':'false'}");
     assert_int_equal(kst_storage_fault_ms(settings, "shop", "web", "cutDelayMs"), 500);
     assert_int_equal(kst_storage_fault_ms(settings, "shop", "db", "cutDelayMs"), 9);
     assert_int_equal(kst_storage_fault_ms(settings, NULL, NULL, "cutDelayMs"), 500);
@@ -346,6 +347,9 @@ static void test_faults(void **state)
     assert_null(kst_storage_fault(settings, "shop", "db", "n"));
     assert_null(kst_storage_fault(settings, "shop", "db", "errorForever"));
     assert_string_equal(kst_storage_fault(settings, "shop", "web", "errorForever"), "no room");
+    assert_string_equal(kst_storage_fault(settings, "shop", "web", "neverProvisioned"), "true");
+    assert_null(kst_storage_fault(settings, "shop", "db", "neverProvisioned"));
+    assert_null(kst_storage_fault(settings, "shop-copy", "web", "neverProvisioned"));
     assert_null(kst_storage_fault(NULL, "shop", "web", "errorForever"));
 }
 

@@ -368,10 +368,11 @@ char *kst_storage_format_size(int64_t bytes)
 const char *kst_storage_fault(const struct kst_json *settings, const char *ns, const char *claim,
                               const char *key)
 {
-    kst_auto_free char *own = kst_asprintf("%s.%s.%s", ns ? ns : "", claim ? claim : "", key);
-    const char *value = kst_json_str(kst_json_get(settings, own));
-    if (!value)
-        value = kst_json_str(kst_json_get(settings, key));
+    kst_auto_free char *of_claim = kst_asprintf("%s.%s.%s", ns ? ns : "", claim ? claim : "", key);
+    kst_auto_free char *of_namespace = kst_asprintf("%s.%s", ns ? ns : "", key);
+    const char *keys[] = {of_claim, of_namespace, key}, *value = NULL;
+    for (size_t i = 0; i < KST_ARRAY_LEN(keys) && !value; i++)
+        value = kst_json_str(kst_json_get(settings, keys[i]));
     return value && *value && strcmp(value, "false") != 0 ? value : NULL;
 }
 

@@ -42,9 +42,9 @@ int kst_storage_used(const char *path, int64_t *bytes, struct kst_err **err);
 /* Bytes in the way that Kubernetes writes them ("1Gi", "1500"); the caller frees it. */
 char *kst_storage_format_size(int64_t bytes);
 
-/* Faults that are asked for: settings are an object of texts ("cutDelayMs": "500"), and a key of
- * one claim ("NAMESPACE.CLAIM.cutDelayMs") wins. The text, borrowed; NULL where it is not set,
- * empty or "false". */
+/* Faults that are asked for: settings are an object of texts ("cutDelayMs": "500"); a key of one
+ * claim ("NAMESPACE.CLAIM.cutDelayMs") wins over one of a namespace ("NAMESPACE.cutDelayMs"), and
+ * that over one of all. The text, borrowed; NULL where it is not set, empty or "false". */
 const char *kst_storage_fault(const struct kst_json *settings, const char *ns, const char *claim,
                               const char *key);
 /* One in milliseconds; 0 where it is not set, or no number above 0. */

@@ -69,14 +69,19 @@ nothing_left() { # RUN SNAPSHOTS
     local list
     list=$(kn get volumesnapshots -l "kassette.io/run=$1" -o name | wc -l)
     equal "VolumeSnapshots of $1" "$list" "$2"
-    list=$(k get volumesnapshotcontents -o \
-        "jsonpath={range .items[?(@.spec.volumeSnapshotRef.namespace==\"$ns\")]}{.metadata.name}{\"\n\"}{end}" | wc -l)
-    equal "VolumeSnapshotContents of $ns" "$list" "$2"
+    # The controller takes those of snapshots that are gone, where a driver is at work when that is.
+    eventually 15 "$2 VolumeSnapshotContents of $ns" contents_are "$2"
     list=$(kn get leases -o name | grep -c "run-$1\$" || true)
     equal "Leases of $1" "$list" 0
     list=$(kn get pods -l "kassette.io/run=$1,kassette.io/step" -o name | wc -l)
     equal "Pods of $1" "$list" 0
 }
+
+contents_of() { # NAMESPACE
+    k get volumesnapshotcontents -o \
+        "jsonpath={range .items[?(@.spec.volumeSnapshotRef.namespace==\"$1\")]}{.metadata.name}{\"\n\"}{end}"
+}
+contents_are() { [ "$(contents_of "$ns" | wc -l)" = "$1" ]; } # COUNT
 
 # At the end of a scenario: its restore points with their snapshots, which outlive its namespace. One
 # that cannot be deleted keeps no namespace.
@@ -96,15 +101,42 @@ thawed() { # RUN
         "$(run_field "$1" '{.status.conditions[?(@.type=="Thawed")].status}')" True
 }
 
-# set_faults KEY=VALUE...: of the storage, see ../README.md.
+# set_faults KEY=VALUE...: of the storage, see ../README.md; for the volumes of this scenario, or of
+# one of its claims where KEY begins with its namespace.
 set_faults() {
-    local arguments=() pair
-    for pair in "$@"; do arguments+=("--from-literal=$pair"); done
-    clear_faults
-    k -n kube-system create configmap dircsi-faults "${arguments[@]}" >/dev/null
+    local pair keys=()
+    for pair in "$@"; do
+        case $pair in
+        "$ns".*) keys+=("$pair") ;;
+        *) keys+=("$ns.$pair" "$ns-copy.$pair") ;;
+        esac
+    done
+    set_faults_of_all "${keys[@]}"
 }
 
-clear_faults() { k -n kube-system delete configmap dircsi-faults --ignore-not-found >/dev/null; }
+# For the whole cluster; the scenario is one that is played alone.
+set_faults_of_all() {
+    clear_faults
+    k -n kube-system create configmap dircsi-faults >/dev/null 2>&1 || true
+    patch_faults "$(jq -n '[$ARGS.positional[] | capture("^(?<key>[^=]*)=(?<value>.*)")] | from_entries' \
+        --args "$@")"
+}
+
+# This scenario's, and those of all, which no other scenario has now.
+clear_faults() {
+    local own
+    own=$(k -n kube-system get configmap dircsi-faults --ignore-not-found -o json |
+        jq -c --arg ns "$ns" '.data // {} | with_entries(select(.key |
+            startswith($ns + ".") or startswith($ns + "-copy.") or (contains(".") | not)) | .value = null)')
+    case $own in
+    '' | '{}') ;;
+    *) patch_faults "$own" ;;
+    esac
+}
+
+patch_faults() { # DATA
+    k -n kube-system patch configmap dircsi-faults --type merge -p "{\"data\":$1}" >/dev/null
+}
 
 show_state() {
     echo "---- the state at the end"

@@ -48,11 +48,6 @@ within() {
     "$@"
 }
 
-contents_of() { # NAMESPACE
-    k get volumesnapshotcontents -o \
-        "jsonpath={range .items[?(@.spec.volumeSnapshotRef.namespace==\"$1\")]}{.metadata.name}{\"\n\"}{end}"
-}
-
 volumes_of() { # NAMESPACE
     k get pv -o "jsonpath={range .items[?(@.spec.claimRef.namespace==\"$1\")]}{.metadata.name}{\"\n\"}{end}"
 }
