@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "app/capture/names.h"
 #include "app/capture/rule.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -51,6 +52,11 @@ static bool is_ephemeral(const struct kst_json *claim)
 {
     const char *kind = kst_json_path_str(kst_rule_controller(claim), "kind");
     return kind && strcmp(kind, "Pod") == 0;
+}
+
+static bool is_to_be_cut(const struct kst_json *claim)
+{
+    return !excluded(claim) && !is_ephemeral(claim);
 }
 
 static void add_claim(struct kst_json *claims, const char *name)
@@ -171,7 +177,7 @@ static struct kst_json *choose_claims(const struct kst_json *all, const struct k
             for (const struct kst_json *is = kst_json_first(names); is; is = kst_json_next(is))
                 used = used || strcmp(kst_json_str(is), name) == 0;
         }
-        if (used && !excluded(claim) && !is_ephemeral(claim))
+        if (used && is_to_be_cut(claim))
             kst_json_push(out, kst_json_dup(claim));
     }
     return out;
@@ -260,6 +266,33 @@ static int choose_pods(const struct listing *lists, size_t count, const char *se
     }
     if (rc == 0)
         *out = kst_take(pods);
+    return rc;
+}
+
+static bool has_claim(const struct kst_json *claims, const char *name)
+{
+    const struct kst_json *row = kst_json_first(claims);
+    while (row && strcmp(kst_json_path_str(row, "metadata.name"), name) != 0)
+        row = kst_json_next(row);
+    return row != NULL;
+}
+
+int kst_application_add_claims(struct kst_run *run, const struct kst_names *names,
+                               struct kst_json *claims, struct kst_err **err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < names->count && rc == 0; i++) {
+        kst_auto_json struct kst_json *claim = NULL;
+        if (has_claim(claims, names->items[i]))
+            continue;
+        rc = kst_kube_get(run->kube, &kst_res_pvcs, run->app_ns, names->items[i], &claim, err);
+        if (rc == KST_E_NOT_FOUND) {
+            kst_err_clear(err);
+            rc = 0;
+        } else if (rc == 0 && is_to_be_cut(claim)) {
+            kst_json_push(claims, kst_take(claim));
+        }
+    }
     return rc;
 }
 

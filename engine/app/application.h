@@ -10,6 +10,8 @@
 
 #include "run/run.h"
 
+struct kst_names;
+
 /* *workloads: a JSON array of {apiVersion, kind, name, object, claims: [names]}, sorted by kind and
  * name: StatefulSets, Deployments, DaemonSets, Pods that no controller made, and objects of the
  * further kinds in `more_kinds` (a JSON array of {apiVersion, kind}), all selected by
@@ -24,6 +26,12 @@
 int kst_application_find(struct kst_run *run, const struct kst_json *more_kinds,
                          struct kst_json **workloads, struct kst_json **claims,
                          struct kst_json **pods, struct kst_err **err);
+
+/* Adds to `claims` those that `names` has beside them: what else of the application uses them is
+ * found by its capture. Names that no claim has, and claims that are left out as above, are passed
+ * over. Yields. */
+int kst_application_add_claims(struct kst_run *run, const struct kst_names *names,
+                               struct kst_json *claims, struct kst_err **err);
 
 /* Whether the Pod is one of the workload's, by the workload's own selector: false where it has none
  * that we can read. */

@@ -9,6 +9,7 @@
 #include "app/backup/snapshot.h"
 #include "app/backup/volume.h"
 #include "app/bind.h"
+#include "app/capture/capture.h"
 #include "app/hooks.h"
 #include "app/point/point.h"
 #include "base/buf.h"
@@ -47,25 +48,43 @@ static int find_and_bind(struct kst_run *run, bool backup, struct kst_json **wor
     return rc < 0 || !backup ? rc : kst_hooks_bind(run, *workloads, pods, err);
 }
 
-/* *workloads is freed by the caller. */
-static int plan(struct kst_run *run, struct kst_json **workloads, struct kst_err **err)
+/* With a selector, also the claims that Jobs, say, or custom resources use. */
+static int add_claims_in_use(struct kst_run *run, struct kst_capturer *capturer,
+                             struct kst_json *workloads, struct kst_json *claims,
+                             struct kst_err **err)
 {
-    kst_auto_json struct kst_json *claims = NULL;
-    int rc = find_and_bind(run, true, workloads, &claims, err);
+    int rc = kst_application_add_claims(run, kst_capturer_claims(capturer), claims, err);
+    return rc < 0 ? rc : kst_backup_filter_claims(run, workloads, claims, err);
+}
+
+/* *capturer is freed by the caller. */
+static int plan(struct kst_run *run, struct kst_capturer **capturer, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *workloads = NULL, *claims = NULL;
+    int rc = find_and_bind(run, true, &workloads, &claims, err);
+    if (rc == 0)
+        rc = kst_capturer_new(run, workloads, capturer, err);
+    if (rc == 0 && kst_json_path(kst_journal_spec(run->journal), "application.selector"))
+        rc = add_claims_in_use(run, *capturer, workloads, claims, err);
     return rc < 0 ? rc : kst_volume_plan(run, claims, err);
 }
 
 int kst_backup_plan(struct kst_run *run, struct kst_err **err)
 {
-    kst_auto_json struct kst_json *workloads = NULL;
-    return plan(run, &workloads, err);
+    struct kst_capturer *capturer = NULL;
+    int rc = plan(run, &capturer, err);
+    kst_capturer_free(capturer);
+    return rc;
 }
 
 int kst_backup_preview(struct kst_run *run, struct kst_err **err)
 {
-    kst_auto_json struct kst_json *workloads = NULL;
-    int rc = plan(run, &workloads, err);
-    return rc < 0 ? rc : kst_backup_count(run, workloads, err);
+    struct kst_capturer *capturer = NULL;
+    int rc = plan(run, &capturer, err);
+    if (rc == 0)
+        rc = kst_backup_count(run, capturer, err);
+    kst_capturer_free(capturer);
+    return rc;
 }
 
 /* A blueprint may ask for a shorter freeze than the Run's, and for more attempts. */
@@ -97,14 +116,16 @@ static int prepare(struct kst_run *run, struct kst_err **err)
 
 static int enter_capture(struct kst_run *run, enum kst_phase *next, struct kst_err **err)
 {
-    kst_auto_json struct kst_json *point = NULL, *workloads = NULL;
-    int rc = plan(run, &workloads, err);
+    kst_auto_json struct kst_json *point = NULL;
+    struct kst_capturer *capturer = NULL;
+    int rc = plan(run, &capturer, err);
     if (rc == 0)
         rc = kst_bundle_store(run->bundle, run, err);
     if (rc == 0)
         rc = kst_point_begin(run, &point, err);
     if (rc == 0)
-        rc = kst_backup_capture(run, workloads, point, err);
+        rc = kst_backup_capture(run, capturer, point, err);
+    kst_capturer_free(capturer);
     if (rc == 0)
         rc = prepare(run, err);
     *next = KST_PHASE_PRE_HOOK;

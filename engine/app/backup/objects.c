@@ -80,14 +80,14 @@ static int holds_something(const struct kst_run *run, const struct kst_json *ind
     return KST_E_INVALID;
 }
 
-int kst_backup_capture(struct kst_run *run, const struct kst_json *workloads,
+int kst_backup_capture(struct kst_run *run, struct kst_capturer *capturer,
                        const struct kst_json *point, struct kst_err **err)
 {
     kst_auto_json struct kst_json *index = NULL;
     struct kst_point_store *store = kst_point_store_secrets(run->kube, point);
     int rc = kst_point_store_clear(store, err);
     if (rc == 0)
-        rc = kst_capture(run, workloads, kst_point_store_sink(store), &index, err);
+        rc = kst_capturer_write(capturer, kst_point_store_sink(store), &index, err);
     if (rc == 0)
         rc = holds_something(run, index, err);
     if (rc == 0)
@@ -96,10 +96,10 @@ int kst_backup_capture(struct kst_run *run, const struct kst_json *workloads,
     return rc;
 }
 
-int kst_backup_count(struct kst_run *run, const struct kst_json *workloads, struct kst_err **err)
+int kst_backup_count(struct kst_run *run, struct kst_capturer *capturer, struct kst_err **err)
 {
     kst_auto_json struct kst_json *index = NULL;
-    int rc = kst_capture(run, workloads, &kst_capture_nowhere, &index, err);
+    int rc = kst_capturer_write(capturer, &kst_capture_nowhere, &index, err);
     if (rc == 0)
         rc = holds_something(run, index, err);
     if (rc == 0)

@@ -27,7 +27,7 @@ struct row {
     struct kst_capture_source *source;
 };
 
-struct capture {
+struct kst_capturer {
     struct kst_run *run;
     struct kst_survey survey;
     struct kst_archive_writer *writer;
@@ -38,7 +38,7 @@ struct capture {
 
 /* ---- What is asked for ---- */
 
-static struct kst_names *names_of(struct capture *self, const struct kst_kube_resource *resource)
+static struct kst_names *names_of(struct kst_capturer *self, const struct kst_kube_resource *resource)
 {
     if (strcmp(resource->kind, "Namespace") == 0 && *resource->group == '\0')
         return &self->namespace;
@@ -46,13 +46,13 @@ static struct kst_names *names_of(struct capture *self, const struct kst_kube_re
 }
 
 /* With a selector, kinds that something may refer to are looked through by ourselves. */
-static const char *selector_for(struct capture *self, const struct kst_kube_resource *resource)
+static const char *selector_for(struct kst_capturer *self, const struct kst_kube_resource *resource)
 {
     return kst_uses_of(&self->survey.uses, resource->group, resource->kind) ? NULL
                                                                             : self->survey.selector;
 }
 
-static void plan(struct capture *self)
+static void plan(struct kst_capturer *self)
 {
     size_t total = 0;
     while (self->survey.resources[total])
@@ -73,7 +73,7 @@ static void plan(struct capture *self)
     }
 }
 
-static void open_sources(struct capture *self, size_t until)
+static void open_sources(struct kst_capturer *self, size_t until)
 {
     for (; self->opened < until && self->opened < self->count; self->opened++) {
         struct row *row = &self->rows[self->opened];
@@ -89,7 +89,7 @@ static void open_sources(struct capture *self, size_t until)
 /* ---- What is taken ---- */
 
 /* Whether the object is captured; *reason says why not, where that is worth telling. */
-static int judge(struct capture *self, const struct kst_kube_resource *resource,
+static int judge(struct kst_capturer *self, const struct kst_kube_resource *resource,
                  const struct kst_json *object, bool *takes, const char **reason,
                  struct kst_err **err)
 {
@@ -102,7 +102,7 @@ static int judge(struct capture *self, const struct kst_kube_resource *resource,
     return *takes ? kst_filter_takes(self->survey.filter, resource, object, takes, reason, err) : 0;
 }
 
-static int take(struct capture *self, const struct kst_kube_resource *resource,
+static int take(struct kst_capturer *self, const struct kst_kube_resource *resource,
                 struct kst_json *object, struct kst_err **err)
 {
     bool takes = false;
@@ -120,7 +120,7 @@ static int take(struct capture *self, const struct kst_kube_resource *resource,
 }
 
 /* A kind of which nothing is captured is counted, not read. */
-static int count_left_out(struct capture *self, const struct row *row, struct kst_err **err)
+static int count_left_out(struct kst_capturer *self, const struct row *row, struct kst_err **err)
 {
     int64_t count = 0;
     if (self->survey.selector)
@@ -135,7 +135,7 @@ static int count_left_out(struct capture *self, const struct row *row, struct ks
     return rc;
 }
 
-static int write_row(struct capture *self, struct row *row, struct kst_err **err)
+static int write_row(struct kst_capturer *self, struct row *row, struct kst_err **err)
 {
     if (row->left_out)
         return count_left_out(self, row, err);
@@ -155,7 +155,7 @@ static int write_row(struct capture *self, struct row *row, struct kst_err **err
     return rc;
 }
 
-static int write_rows(struct capture *self, struct kst_err **err)
+static int write_rows(struct kst_capturer *self, struct kst_err **err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < self->count; i++) {
@@ -168,7 +168,7 @@ static int write_rows(struct capture *self, struct kst_err **err)
 /* ---- The index ---- */
 
 /* A cluster is known by the uid of a namespace that none is without. */
-static int describe_cluster(struct capture *self, struct kst_json **out, struct kst_err **err)
+static int describe_cluster(struct kst_capturer *self, struct kst_json **out, struct kst_err **err)
 {
     kst_auto_free char *version = NULL;
     kst_auto_json struct kst_json *system = NULL;
@@ -186,7 +186,7 @@ static int describe_cluster(struct capture *self, struct kst_json **out, struct 
     return rc;
 }
 
-static int open_writer(struct capture *self, const struct kst_archive_sink *sink,
+static int open_writer(struct kst_capturer *self, const struct kst_archive_sink *sink,
                        struct kst_err **err)
 {
     kst_auto_json struct kst_json *cluster = NULL;
@@ -204,7 +204,7 @@ static int open_writer(struct capture *self, const struct kst_archive_sink *sink
     return 0;
 }
 
-static void warn_unused(struct capture *self)
+static void warn_unused(struct kst_capturer *self)
 {
     kst_auto_json struct kst_json *unused = kst_filter_unused(self->survey.filter);
     for (const struct kst_json *row = kst_json_first(unused); row; row = kst_json_next(row)) {
@@ -214,7 +214,7 @@ static void warn_unused(struct capture *self)
     }
 }
 
-static int finish(struct capture *self, struct kst_json **index, struct kst_err **err)
+static int finish(struct kst_capturer *self, struct kst_json **index, struct kst_err **err)
 {
     kst_auto_json struct kst_json *more = kst_json_object();
     if (kst_json_len(self->survey.missing))
@@ -223,23 +223,58 @@ static int finish(struct capture *self, struct kst_json **index, struct kst_err 
     return kst_archive_finish(self->writer, kst_bundle_files(self->run->bundle), more, index, err);
 }
 
-static int run_capture(struct capture *self, const struct kst_archive_sink *sink,
-                       struct kst_json **index, struct kst_err **err)
+static int wrap(const struct kst_capturer *self, int rc, struct kst_err **err)
 {
-    int rc = kst_survey_resources(&self->survey, err);
-    if (rc == 0)
-        rc = kst_survey(&self->survey, err);
-    if (rc == 0)
-        rc = open_writer(self, sink, err);
-    if (rc < 0)
-        return rc;
-    plan(self);
-    rc = write_rows(self, err);
-    return rc < 0 ? rc : finish(self, index, err);
+    return rc < 0 ? kst_err_wrap(err, rc, "capture application %s", self->run->app_ns) : 0;
 }
 
-static void release(struct capture *self)
+int kst_capturer_write(struct kst_capturer *self, const struct kst_archive_sink *sink,
+                       struct kst_json **index, struct kst_err **err)
 {
+    int rc = open_writer(self, sink, err);
+    if (rc == 0) {
+        plan(self);
+        rc = write_rows(self, err);
+    }
+    if (rc == 0)
+        rc = finish(self, index, err);
+    return wrap(self, rc, err);
+}
+
+const struct kst_names *kst_capturer_claims(const struct kst_capturer *self)
+{
+    return &self->survey.uses.sets[KST_USE_CLAIM];
+}
+
+int kst_capturer_new(struct kst_run *run, const struct kst_json *workloads,
+                     struct kst_capturer **out, struct kst_err **err)
+{
+    const struct kst_json *spec = kst_journal_spec(run->journal);
+    const char *selector = kst_json_path_str(spec, "application.selector");
+    struct kst_capturer *self = kst_calloc(1, sizeof(*self));
+    self->run = run;
+    self->survey.run = run;
+    self->survey.workloads = workloads;
+    self->survey.selector = selector && *selector ? selector : NULL;
+    kst_names_add(&self->namespace, run->app_ns);
+    int rc = kst_filter_new(kst_json_path(spec, "capture.include"),
+                            kst_json_path(spec, "capture.exclude"), &self->survey.filter, err);
+    if (rc == 0)
+        rc = kst_survey_resources(&self->survey, err);
+    if (rc == 0)
+        rc = kst_survey(&self->survey, err);
+    self->survey.workloads = NULL;
+    rc = wrap(self, rc, err);
+    if (rc == 0)
+        *out = kst_take(self);
+    kst_capturer_free(self);
+    return rc;
+}
+
+void kst_capturer_free(struct kst_capturer *self)
+{
+    if (!self)
+        return;
     for (size_t i = 0; i < self->count; i++)
         kst_capture_source_close(self->rows[i].source);
     free(self->rows);
@@ -247,25 +282,7 @@ static void release(struct capture *self)
     kst_filter_free(self->survey.filter);
     kst_survey_release(&self->survey);
     kst_names_release(&self->namespace);
-}
-
-int kst_capture(struct kst_run *run, const struct kst_json *workloads,
-                const struct kst_archive_sink *sink, struct kst_json **index, struct kst_err **err)
-{
-    const struct kst_json *spec = kst_journal_spec(run->journal);
-    const char *selector = kst_json_path_str(spec, "application.selector");
-    struct capture self = {
-        .run = run,
-        .survey = {.run = run, .workloads = workloads},
-    };
-    self.survey.selector = selector && *selector ? selector : NULL;
-    kst_names_add(&self.namespace, run->app_ns);
-    int rc = kst_filter_new(kst_json_path(spec, "capture.include"),
-                            kst_json_path(spec, "capture.exclude"), &self.survey.filter, err);
-    if (rc == 0)
-        rc = run_capture(&self, sink, index, err);
-    release(&self);
-    return rc < 0 ? kst_err_wrap(err, rc, "capture application %s", run->app_ns) : 0;
+    free(self);
 }
 
 /* ---- Nowhere ---- */
