@@ -38,7 +38,8 @@ struct kst_capturer {
 
 /* ---- What is asked for ---- */
 
-static struct kst_names *names_of(struct kst_capturer *self, const struct kst_kube_resource *resource)
+static struct kst_names *names_of(struct kst_capturer *self,
+                                  const struct kst_kube_resource *resource)
 {
     if (strcmp(resource->kind, "Namespace") == 0 && *resource->group == '\0')
         return &self->namespace;

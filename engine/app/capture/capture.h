@@ -25,7 +25,8 @@ struct kst_capturer;
  * pattern that is wrong. */
 int kst_capturer_new(struct kst_run *run, const struct kst_json *workloads,
                      struct kst_capturer **out, struct kst_err **err);
-/* The names of the claims that something of the application refers to; some may not exist. Borrowed.
+/* The names of the claims that something of the application refers to; some may not exist.
+ * Borrowed.
  */
 const struct kst_names *kst_capturer_claims(const struct kst_capturer *self);
 /* Captures, once. What was read of the run's bundle goes in as blueprints. *index is the archive's
