@@ -15,7 +15,7 @@ test_comparison_of_a_living_application() {
     look now
     same before now
     versions now
-    untouched before now '^(Pod|Endpoints|ReplicaSet.apps|Deployment.apps|ResourceQuota|PodDisruptionBudget.policy)/'
+    untouched before now "$restless|^(Pod|ReplicaSet.apps|Deployment.apps)/"
     kn patch "widgets.$ns.kassette.test" parent --type=merge -p '{"spec":{"size":9007199254740992}}' >/dev/null
     kn create configmap new >/dev/null
     kn delete service elsewhere >/dev/null
@@ -29,9 +29,6 @@ ConfigMap new: was not there before
 Service elsewhere: is not there any more
 Widget.$ns.kassette.test parent: spec.size: 9007199254740993 before, now 9007199254740992"
 }
-
-# Kinds that controllers write by themselves while nothing happens.
-restless='^(HorizontalPodAutoscaler.autoscaling|Endpoints|ResourceQuota|PodDisruptionBudget.policy)/'
 
 test_whole_application_gone_and_back() {
     home_elsewhere

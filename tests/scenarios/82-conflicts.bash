@@ -2,9 +2,6 @@
 # shellcheck shell=bash disable=SC2154
 # Restores over what is there: nothing is changed but what was asked for.
 
-# Kinds that controllers write by themselves while nothing happens.
-restless='^(HorizontalPodAutoscaler.autoscaling|Endpoints|ResourceQuota|PodDisruptionBudget.policy)/'
-
 # What differs from the backup of start_whole afterwards, as lines of versions().
 changed='^(ConfigMap/settings|Deployment.apps/web|Secret/login|Service/web) '
 change_some() {

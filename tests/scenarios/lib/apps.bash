@@ -27,12 +27,12 @@ spec:
   template:
     metadata: {labels: {app: box}}
     spec:
-      terminationGracePeriodSeconds: 0
+      terminationGracePeriodSeconds: 2
       containers:
       - name: box
         image: ${KASSETTE_TEST_IMAGE:-kassette.test/busybox:1.35}
         imagePullPolicy: IfNotPresent
-        command: [sh, -c, "i=0; while :; do [ -e /v0/frozen ] || { i=\$((i+1)); echo \$i > /v0/count; }; sleep 0.05; done"]
+        command: [sh, -c, "trap exit TERM; i=0; while :; do [ -e /v0/frozen ] || { i=\$((i+1)); echo \$i > /v0/count; }; sleep 0.05; done"]
         volumeMounts:
 $mounts  volumeClaimTemplates:
 $claims

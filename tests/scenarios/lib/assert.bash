@@ -83,12 +83,16 @@ contents_of() { # NAMESPACE
 }
 contents_are() { [ "$(contents_of "$ns" | wc -l)" = "$1" ]; } # COUNT
 
-# At the end of a scenario: its restore points with their snapshots, which outlive its namespace. One
+# At the end of a scenario: its restore points with their snapshots, which outlive its namespace;
+# where other scenarios have theirs in the same one, those that are named after this scenario. One
 # that cannot be deleted keeps no namespace.
 forget_points() {
     local points point
     points=$(k -n "$KASSETTE_NAMESPACE" get restorepoints -o 'jsonpath={.items[*].metadata.name}')
     for point in $points; do
+        if [ "$KASSETTE_NAMESPACE" = kassette ] && [[ $point != "$ns" && $point != "$ns-"* ]]; then
+            continue
+        fi
         timeout 30 kassette delete point -y "$point" >/dev/null 2>&1 ||
             k -n "$KASSETTE_NAMESPACE" patch restorepoint "$point" --type merge \
                 -p '{"metadata":{"finalizers":null}}' >/dev/null 2>&1 || true

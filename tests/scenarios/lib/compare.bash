@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 # What changed between two looks at an application (compare). Sourced by `scenario`.
+
+# Kinds that controllers write by themselves while nothing happens.
+restless='^(HorizontalPodAutoscaler.autoscaling|Endpoints|ResourceQuota|PodDisruptionBudget.policy)/'
 
 # look NAME [NAMESPACE]: keeps what is there now as NAME.
 look() {
