@@ -16,9 +16,11 @@ forget_whole() {
     delete_cluster_objects
 }
 
-# A port of nodes that no Service has: the namespaces of earlier scenarios may still be going.
+# A port of nodes that no Service has: other scenarios and the namespaces of earlier ones have some.
 free_node_port() {
-    local used port=31847
+    local used port sum
+    sum=$(printf '%s' "$ns" | cksum)
+    port=$((30000 + ${sum%% *} % 2000))
     used=" $(k get services -A -o 'jsonpath={.items[*].spec.ports[*].nodePort}') "
     while [[ $used == *" $port "* ]]; do port=$((port + 1)); done
     printf '%s' "$port"
