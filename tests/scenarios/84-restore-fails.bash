@@ -114,8 +114,9 @@ test_storage_class_is_gone() {
     k delete storageclass dir-gone >/dev/null
 }
 
+# It is told before anything stands still.
 test_snapshot_is_gone() {
-    local content
+    local content pods
     home_elsewhere
     start_shop
     does 0 backup "$ns" --name b1
@@ -125,11 +126,15 @@ test_snapshot_is_gone() {
     kn delete volumesnapshots --all >/dev/null
     eventually 15 "no contents" contents_are 0
     write_data second
+    pods=$(box_pods)
     does 1 restore b1 --name r1 --only-data
     ended r1 Failed
     says "$work/out" "v0-box-" snapshot "hint:"
+    equal "Pods of the box" "$(box_pods)" "$pods"
     shop_stands second
 }
+
+box_pods() { kn get pods -l app=box -o 'jsonpath={.items[*].metadata.uid}'; }
 
 test_volume_is_not_made() {
     home_elsewhere

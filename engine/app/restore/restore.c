@@ -192,10 +192,29 @@ static bool is_quiesced(const struct kst_run *run, const struct kst_binding *bin
     return lists_binding(run, "quiesced", binding);
 }
 
+/* What claims need before they are made. */
+static int apply_before_volumes(struct kst_plan *plan, struct kst_err **err)
+{
+    int rc = kst_apply_namespace(plan, err);
+    return rc < 0 ? rc : kst_apply_ranks(plan, KST_RANK_NAMESPACE, KST_RANK_VOLUME, err);
+}
+
+/* What takes time, and may fail, comes before workloads stand still. */
+static int prepare_volumes(struct kst_run *run, struct kst_plan *plan, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *replaced = replaced_claims(run);
+    if (kst_json_len(replaced) == 0)
+        return 0;
+    int rc = apply_before_volumes(plan, err);
+    return rc < 0 ? rc : kst_volumes_prepare(run, err);
+}
+
 static int enter_quiesce(struct kst_run *run, enum kst_phase *next, struct kst_err **err)
 {
     struct kst_plan *plan = NULL;
     int rc = prepare(run, &plan, err);
+    if (rc == 0)
+        rc = prepare_volumes(run, plan, err);
     if (rc == 0)
         rc = call_all(run, "pre_restore", is_quiesced, err);
     if (rc == 0)
@@ -235,9 +254,7 @@ static int enter_volumes(struct kst_run *run, enum kst_phase *next, struct kst_e
     struct kst_plan *plan = NULL;
     int rc = prepare(run, &plan, err);
     if (rc == 0)
-        rc = kst_apply_namespace(plan, err);
-    if (rc == 0)
-        rc = kst_apply_ranks(plan, KST_RANK_NAMESPACE, KST_RANK_VOLUME, err);
+        rc = apply_before_volumes(plan, err);
     kst_auto_json struct kst_json *claims = kst_json_object();
     if (rc == 0)
         rc = prepare_claims(plan, claims, err);

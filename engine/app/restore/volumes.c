@@ -249,21 +249,42 @@ static int check_unused(struct kst_run *run, const struct kst_volume *all, size_
     return rc;
 }
 
+/* The records, what is needed of them journaled, and the sources: nothing is created or replaced
+ * where one of them fails. */
+static int make_ready(struct kst_run *run, struct kst_volume *all, size_t count, bool in_use,
+                      struct kst_err **err)
+{
+    int rc = kst_volume_each(all, count, is_undecided, prepare, err);
+    if (rc == 0 && count)
+        rc = kst_journal_write(run->journal, err);
+    if (rc == 0 && !in_use)
+        rc = check_unused(run, all, count, err);
+    if (rc == 0)
+        rc = kst_volume_each(all, count, is_going_on, make_source, err);
+    return rc < 0 ? rc : kst_volume_failures(all, count, "restored", err);
+}
+
+static int wrap(const struct kst_run *run, int rc, struct kst_err **err)
+{
+    return rc < 0 ? kst_err_wrap(err, rc, "restore the volumes in %s", run->app_ns) : 0;
+}
+
+int kst_volumes_prepare(struct kst_run *run, struct kst_err **err)
+{
+    size_t count = 0;
+    struct kst_volume *all = kst_volume_all(run, &count);
+    int rc = make_ready(run, all, count, true, err);
+    kst_volume_free_all(all, count);
+    return wrap(run, rc, err);
+}
+
 int kst_volumes_restore(struct kst_run *run,
                         struct kst_json *(*claim)(void *arg, const struct kst_json *row), void *arg,
                         struct kst_err **err)
 {
     size_t count = 0;
     struct kst_volume *all = kst_volume_all(run, &count);
-    int rc = kst_volume_each(all, count, is_undecided, prepare, err);
-    if (rc == 0 && count)
-        rc = kst_journal_write(run->journal, err);
-    if (rc == 0)
-        rc = check_unused(run, all, count, err);
-    if (rc == 0)
-        rc = kst_volume_each(all, count, is_going_on, make_source, err);
-    if (rc == 0) /* before anything is created or replaced */
-        rc = kst_volume_failures(all, count, "restored", err);
+    int rc = make_ready(run, all, count, false, err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         struct kst_json *object = is_going_on(&all[i]) ? claim(arg, all[i].row) : NULL;
         if (object)
@@ -276,7 +297,7 @@ int kst_volumes_restore(struct kst_run *run,
     if (rc == 0)
         rc = kst_volume_failures(all, count, "restored", err);
     kst_volume_free_all(all, count);
-    return rc < 0 ? kst_err_wrap(err, rc, "restore the volumes in %s", run->app_ns) : 0;
+    return wrap(run, rc, err);
 }
 
 /* ---- Until they are bound ---- */

@@ -36,6 +36,10 @@
  * than the snapshot. The message names the claim and what to do. The first bad row's error; every
  * one has its `message`. Changes nothing. Yields. */
 int kst_volumes_check(struct kst_run *run, struct kst_err **err);
+/* What kst_volumes_restore() does before it changes a claim, while workloads still run: makes what
+ * the claims are filled from, and waits until it is ready to use. A snapshot that cannot be used is
+ * told then, and no workload stood still for it. Writes the journal. Idempotent. Yields. */
+int kst_volumes_prepare(struct kst_run *run, struct kst_err **err);
 /* Creates (or replaces) the claims: `claim` gives the claim object to create, cleaned and
  * rewritten, for a row (freed here; NULL fails the row). Name, namespace, class, size and source
  * are set here. All at once. A row that fails gets state "Failed" and a message; the others go on;
