@@ -5,6 +5,17 @@
 ready() { # STATEFULSET
     kn rollout status "statefulset/$1" --timeout=90s >/dev/null ||
         fail "StatefulSet $1 is not ready: $(kn get pods)"
+    [ "$1" != box ] || eventually 20 "an exec in the new Pods" boxes_are_new
+}
+
+# Without a grace period a Pod is gone before its containers are: an exec by its name may still meet
+# one of them.
+boxes_are_new() {
+    local name uid
+    while read -r name uid; do
+        # shellcheck disable=SC2016 # expanded there
+        [ "$(kn exec "$name" -- sh -c 'echo $POD' </dev/null)" = "$uid" ] || return 1
+    done < <(kn get pods -l app=box -o 'jsonpath={range .items[*]}{.metadata.name} {.metadata.uid}{"\n"}{end}')
 }
 
 # A Pod without a database, on COUNT volumes (/v0, /v1, …), that writes on until a file /v0/frozen
@@ -27,12 +38,13 @@ spec:
   template:
     metadata: {labels: {app: box}}
     spec:
-      terminationGracePeriodSeconds: 2
+      terminationGracePeriodSeconds: 0
       containers:
       - name: box
         image: ${KASSETTE_TEST_IMAGE:-kassette.test/busybox:1.35}
         imagePullPolicy: IfNotPresent
-        command: [sh, -c, "trap exit TERM; i=0; while :; do [ -e /v0/frozen ] || { i=\$((i+1)); echo \$i > /v0/count; }; sleep 0.05; done"]
+        command: [sh, -c, "i=0; while :; do [ -e /v0/frozen ] || { i=\$((i+1)); echo \$i > /v0/count; }; sleep 0.05; done"]
+        env: [{name: POD, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}]
         volumeMounts:
 $mounts  volumeClaimTemplates:
 $claims

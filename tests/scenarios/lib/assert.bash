@@ -16,7 +16,7 @@ eventually() {
     shift 2
     until "$@" >/dev/null 2>&1; do
         [ "$SECONDS" -lt "$deadline" ] || fail "$what: not within $((SECONDS)) s: $*"
-        sleep 0.1
+        sleep 0.2
     done
 }
 
