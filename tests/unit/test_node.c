@@ -183,6 +183,19 @@ static void deletion(struct cluster *self)
     assert_true(cluster_said(self, "it", "Killing", "Stopping container main"));
 }
 
+/* The node goes while a Pod has its grace: nobody waits for that, or this would not end in time. */
+static void end_of_node(struct cluster *self)
+{
+    cluster_load(self, "{apiVersion: v1, kind: Pod, metadata: {name: it}, spec: "
+                       "{terminationGracePeriodSeconds: 600, containers: [{name: main, image: "
+                       "busybox, command: [sh, -c, 'trap true TERM; while true; do sleep 1; "
+                       "done']}]}}");
+    awaits(self, "status.phase", "Running");
+    cluster_delete(self, PODS, "it", NULL);
+    assert_non_null(cluster_get(self, PODS, "it"));
+    cluster_settle(self);
+}
+
 /* It is stopped, and stays as one that has failed. */
 static void overdue(struct cluster *self)
 {
@@ -211,6 +224,7 @@ static const struct {
     {"init containers", init},
     {"deletion", deletion},
     {"overdue", overdue},
+    {"end of the node", end_of_node},
 };
 
 static void test_node(void **state)

@@ -77,6 +77,8 @@ struct kst_pod {
 /* pod.c: a Pod's life, in a fiber of its own. */
 struct kst_pod *kst_pod_start(struct kst_node *node, const struct kst_object *object);
 void kst_pod_free(struct kst_pod *self);
+/* Where its containers are being stopped, their grace is over. */
+void kst_pod_kill(struct kst_pod *self);
 struct kst_pod *kst_pod_find(const struct kst_node *node, const char *ns, const char *name);
 struct kst_pod_container *kst_pod_container_find(struct kst_pod *self, const char *name);
 /* Ends a container that runs, politely, and yields until it has ended: at most its Pod's grace, or

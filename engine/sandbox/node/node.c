@@ -111,8 +111,10 @@ void kst_node_free(struct kst_node *self)
     if (!self)
         return;
     self->stopping = true;
-    for (struct kst_pod *pod = self->pods; pod; pod = pod->next)
+    for (struct kst_pod *pod = self->pods; pod; pod = pod->next) {
+        kst_pod_kill(pod);
         kst_cond_signal(&pod->wake);
+    }
     kst_cond_signal(&self->changed);
     kst_fiber_join(self->keeper, NULL);
     kst_store_unlisten(kst_api_store(self->api), on_change, self);

@@ -25,7 +25,8 @@ struct kst_node_options {
 /* Borrowed things must outlive it; the texts are copied. KST_E_IO. */
 int kst_node_new(struct kst_loop *loop, const struct kst_node_options *options,
                  struct kst_node **out, struct kst_err **err);
-/* Yields until every process of every Pod has ended; frees. NULL is allowed. */
+/* Ends every process of every Pod, without any grace, and yields until they have ended; frees. NULL
+ * is allowed. */
 void kst_node_free(struct kst_node *self);
 
 /* Serve the subresources of Pods (server.h), with the node as `arg`. */

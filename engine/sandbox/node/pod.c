@@ -422,6 +422,13 @@ static void stop_all(struct kst_pod *self)
     }
 }
 
+void kst_pod_kill(struct kst_pod *self)
+{
+    for (size_t i = 0; self->ending && i < self->ncontainers; i++)
+        if (self->containers[i].process)
+            kst_container_kill(self->containers[i].process);
+}
+
 /* The node has done its part: the object may go. */
 static void confirm(struct kst_pod *self)
 {
