@@ -212,14 +212,14 @@ static int fetch_once(struct kst_kube_pages *self, struct kst_buf *out, struct k
 }
 
 /* One page of text. What is too large is asked for in smaller pieces; what the server has forgotten
- * (its 410 comes to a page that is not the first) from the beginning. */
+ * (410) from the beginning. */
 static int fetch(struct kst_kube_pages *self, struct kst_buf *out, struct kst_err **err)
 {
     for (;;) {
         struct kst_err *cause = NULL;
         int rc = fetch_once(self, out, &cause);
         bool too_large = rc == KST_E_LIMIT && self->limit > 1;
-        bool gone = rc == KST_E_GONE && self->token && self->restarts < RESTARTS;
+        bool gone = rc == KST_E_GONE && self->restarts < RESTARTS;
         if (rc == 0 || (!too_large && !gone))
             return rc < 0 ? kst_err_move(err, &cause) : 0;
         kst_err_clear(&cause);

@@ -109,9 +109,11 @@ static void forgotten(void **state)
     static const char *const always[] = {PAGE("t", ITEM("a")), NULL, PAGE("t", ITEM("a")), NULL,
                                          PAGE("t", ITEM("a")), NULL, PAGE("t", ITEM("a")), NULL,
                                          PAGE("t", ITEM("a")), NULL, PAGE("t", ITEM("a")), NULL};
+    static const char *const first[] = {NULL, PAGE("", ITEM("a"))};
     static const char *const at_once[] = {NULL};
     check(once, 4, "a c d ", 0, NULL);
     check(twice, 5, "a c d ", 0, NULL);
+    check(first, 2, "a ", 0, NULL);
     check(always, 12, "a ", KST_E_GONE, "configmaps in shop");
     check(at_once, 1, "", KST_E_GONE, "configmaps in shop");
 }
