@@ -57,14 +57,19 @@ static int add_claims_in_use(struct kst_run *run, struct kst_capturer *capturer,
     return rc < 0 ? rc : kst_backup_filter_claims(run, workloads, claims, err);
 }
 
-/* *capturer is freed by the caller. */
-static int plan(struct kst_run *run, struct kst_capturer **capturer, struct kst_err **err)
+/* *capturer is freed by the caller; there is none where objects are neither captured nor asked what
+ * they use. */
+static int plan(struct kst_run *run, bool captures, struct kst_capturer **capturer,
+                struct kst_err **err)
 {
     kst_auto_json struct kst_json *workloads = NULL, *claims = NULL;
+    const char *selector = kst_json_path_str(kst_journal_spec(run->journal),
+                                             "application.selector");
+    bool selects = selector && *selector;
     int rc = find_and_bind(run, true, &workloads, &claims, err);
-    if (rc == 0)
+    if (rc == 0 && (captures || selects))
         rc = kst_capturer_new(run, workloads, capturer, err);
-    if (rc == 0 && kst_json_path(kst_journal_spec(run->journal), "application.selector"))
+    if (rc == 0 && selects)
         rc = add_claims_in_use(run, *capturer, workloads, claims, err);
     return rc < 0 ? rc : kst_volume_plan(run, claims, err);
 }
@@ -72,7 +77,7 @@ static int plan(struct kst_run *run, struct kst_capturer **capturer, struct kst_
 int kst_backup_plan(struct kst_run *run, struct kst_err **err)
 {
     struct kst_capturer *capturer = NULL;
-    int rc = plan(run, &capturer, err);
+    int rc = plan(run, false, &capturer, err);
     kst_capturer_free(capturer);
     return rc;
 }
@@ -80,7 +85,7 @@ int kst_backup_plan(struct kst_run *run, struct kst_err **err)
 int kst_backup_preview(struct kst_run *run, struct kst_err **err)
 {
     struct kst_capturer *capturer = NULL;
-    int rc = plan(run, &capturer, err);
+    int rc = plan(run, true, &capturer, err);
     if (rc == 0)
         rc = kst_backup_count(run, capturer, err);
     kst_capturer_free(capturer);
@@ -118,7 +123,7 @@ static int enter_capture(struct kst_run *run, enum kst_phase *next, struct kst_e
 {
     kst_auto_json struct kst_json *point = NULL;
     struct kst_capturer *capturer = NULL;
-    int rc = plan(run, &capturer, err);
+    int rc = plan(run, true, &capturer, err);
     if (rc == 0)
         rc = kst_bundle_store(run->bundle, run, err);
     if (rc == 0)
