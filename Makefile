@@ -201,8 +201,9 @@ test-replay:
 .PHONY: test-crash test-crash-sample crash-sample
 test-crash: $(program) $(crash) $(crash_database) ## kill the engine at requests of backups and restores; ONLY='...', ALL=1
 	@mkdir -p build/crash
-	@$(crash) --logs build/crash $(if $(ALL),--all,$(if $(ONLY),,--sample $(CRASH_CASES))) \
-		--only '$(ONLY)' $(program) $(crash_database)
+	@tests/crash/run $(crash) --logs build/crash \
+		$(if $(ALL),--all,$(if $(ONLY),,--sample $(CRASH_CASES))) --only '$(ONLY)' \
+		$(program) $(crash_database)
 # With the objects that `make warnings` has made.
 test-crash-sample:
 	+@$(MAKE) crash-sample DEVELOPER=1
@@ -212,7 +213,7 @@ crash-sample: $(program) $(crash) $(crash_database)
 ONLY :=
 ALL :=
 CRASH_SAMPLE := 28
-CRASH_CASES := 400
+CRASH_CASES := 600
 
 .PHONY: fuzz fuzz-run
 fuzz: ## fuzz every parser for FUZZ_SECONDS each (clang)

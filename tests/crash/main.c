@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * crash [--all] [--sample N] [--only TEXT] [--list] [--logs DIR] ENGINE DATABASE
+ * crash [--all] [--sample N] [--only TEXT] [--part K/N] [--list] [--logs DIR] ENGINE DATABASE
  *
  * Tries every case (those whose name holds TEXT, or one of several between which '|' stands; N of
- * them, evenly spread), several at a time, each in a cluster of its own. Ends with "N passed,
- * N failed".
+ * them, evenly spread; of these one N-th, the K-th), several at a time, each in a cluster of
+ * its own. Ends with "N passed, N failed".
  */
 #include <errno.h>
 #include <getopt.h>
@@ -46,7 +46,7 @@ struct matrix {
     struct kst_loop *loop;
     char program[PATH_MAX], database[PATH_MAX];
     const char *only, *logs;
-    long long sample;
+    long long sample, part, parts;
     bool all, list, reported;
     char *dir;
     unsigned worlds; /* made so far: names their directories */
@@ -369,14 +369,18 @@ static size_t choose(struct matrix *self)
                     (is_small(self) && waits_long);
         wanted += !now->done;
     }
-    size_t sample = (size_t)self->sample;
-    for (size_t i = 0; i < cases->count && sample > 0 && sample < wanted; i++) {
+    size_t sample = self->sample > 0 ? (size_t)self->sample : wanted;
+    for (size_t i = 0; i < cases->count; i++) {
         struct crash_case *now = &cases->list[i];
         if (now->done)
             continue;
         /* The n-th of `wanted` is taken where n * sample / wanted grows. */
-        now->done = (seen + 1) * sample / wanted == seen * sample / wanted;
+        now->done = sample < wanted && (seen + 1) * sample / wanted == seen * sample / wanted;
         seen++;
+        /* By the name: another part may know a request more, or less. */
+        if (kst_hash(now->name, strlen(now->name)) % (uint64_t)self->parts !=
+            (uint64_t)self->part - 1)
+            now->done = true;
     }
     return wanted;
 }
@@ -436,12 +440,26 @@ static int try_all(void *arg, struct kst_err **err)
     return rc;
 }
 
+/* "K/N" */
+static bool parse_part(struct matrix *self, char *text)
+{
+    char *slash = strchr(text, '/');
+    if (!slash)
+        return false;
+    *slash = '\0';
+    return kst_parse_int(text, &self->part) && kst_parse_int(slash + 1, &self->parts) &&
+           self->part >= 1 && self->part <= self->parts;
+}
+
 static bool parse(struct matrix *self, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"sample", required_argument, NULL, 's'}, {"only", required_argument, NULL, 'o'},
-        {"logs", required_argument, NULL, 'd'},   {"list", no_argument, NULL, 'l'},
-        {"all", no_argument, NULL, 'a'},          {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"sample", required_argument, NULL, 's'},
+                                            {"only", required_argument, NULL, 'o'},
+                                            {"logs", required_argument, NULL, 'd'},
+                                            {"part", required_argument, NULL, 'p'},
+                                            {"list", no_argument, NULL, 'l'},
+                                            {"all", no_argument, NULL, 'a'},
+                                            {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'o')
@@ -452,7 +470,10 @@ static bool parse(struct matrix *self, int argc, char **argv)
             self->list = true;
         else if (option == 'a')
             self->all = true;
-        else if (option != 's' || !kst_parse_int(optarg, &self->sample))
+        else if (option == 'p') {
+            if (!parse_part(self, optarg))
+                return false;
+        } else if (option != 's' || !kst_parse_int(optarg, &self->sample))
             return false;
     }
     return argc - optind == 2 && realpath(argv[optind], self->program) &&
@@ -461,13 +482,12 @@ static bool parse(struct matrix *self, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct matrix matrix = {.logs = "build"};
+    struct matrix matrix = {.logs = "build", .part = 1, .parts = 1};
     kst_auto_err struct kst_err *err = NULL;
     char template[] = "/tmp/kassette-crash-XXXXXX";
     if (!parse(&matrix, argc, argv)) {
-        fprintf(stderr,
-                "usage: crash [--all] [--sample N] [--only TEXT] [--list] [--logs DIR] ENGINE "
-                "DATABASE\n");
+        fprintf(stderr, "usage: crash [--all] [--sample N] [--only TEXT] [--part K/N] [--list] "
+                        "[--logs DIR] ENGINE DATABASE\n");
         return 2;
     }
     kst_log_setup(KST_LOG_ERROR, KST_LOG_PLAIN);
