@@ -213,7 +213,7 @@ crash-sample: $(program) $(crash) $(crash_database)
 ONLY :=
 ALL :=
 CRASH_SAMPLE := 28
-CRASH_CASES := 600
+CRASH_CASES := 1000
 
 .PHONY: fuzz fuzz-run
 fuzz: ## fuzz every parser for FUZZ_SECONDS each (clang)
