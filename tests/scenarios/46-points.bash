@@ -77,7 +77,8 @@ test_point_outlives_its_namespace() {
     start_box 2
     backup 0 --name b1
     k delete namespace "$ns" --wait=false >/dev/null
-    eventually 120 "the namespace's end" namespace_is_gone "$ns"
+    # Its controller waits for up to a minute where definitions go at the same time.
+    eventually 240 "the namespace's end" namespace_is_gone "$ns"
     equal "policies" "$(policies)" "Retain Retain"
     points_are b1
     kassette_does 0 delete point b1
