@@ -41,7 +41,7 @@ cflags := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fstack-protector-strong -fP
 	-include engine/base/banned.h $(depends_cflags) \
 	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wpointer-arith -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wno-format-nonliteral \
-	-Wno-unused-parameter $(if $(DEVELOPER),-Werror)
+	-Wno-unused-parameter $(if $(DEVELOPER)$(SANITIZE),-Werror)
 ldflags := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 ifneq ($(SANITIZE),)
 cflags += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -U_FORTIFY_SOURCE -O1
@@ -292,8 +292,9 @@ warnings: toolchain ## build with gcc and check with clang, every warning an err
 	@tests/lint/compile sources '$(cflags) -Itests -Werror -DKST_VERSION=\"\"' \
 		$(sources) $(test_sources)
 
+# The unit tests' own files are compiled as strictly by test-unit.
 .PHONY: developer-build
-developer-build: all $(test_sources:%.c=$(B)/%.o)
+developer-build: all $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/%,$(test_sources)))
 
 ##@ Use
 
