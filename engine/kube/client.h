@@ -148,6 +148,11 @@ int kst_kube_merge(struct kst_kube *self, const struct kst_kube_resource *resour
 int kst_kube_label(struct kst_kube *self, const struct kst_kube_resource *resource, const char *ns,
                    const char *name, const struct kst_json *labels, struct kst_err **err);
 
+/* Calls `fn`, which reads an object and writes it back, until that meets no KST_E_CONFLICT: at most
+ * 20 times, a moment apart (client-go's RetryOnConflict). What it returned last. Yields. */
+int kst_kube_over_conflicts(int (*fn)(void *arg, struct kst_err **err), void *arg,
+                            struct kst_err **err);
+
 struct kst_kube_delete_options {
     const char *propagation; /* "Background", "Foreground", "Orphan"; NULL: the server's default */
     int64_t grace_seconds;   /* -1: the object's own */

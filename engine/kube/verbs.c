@@ -13,6 +13,8 @@
 
 enum {
     PATH_BYTES = 16 * 1024,
+    UPDATE_TRIES = 20, /* of a change that somebody else's came before */
+    UPDATE_PAUSE_MS = 50,
     CONFLICT_TRIES = 5, /* of what did not happen because of something else that did just then */
 };
 
@@ -116,6 +118,21 @@ static int exchange_over_conflicts(struct kst_kube *self, const struct kst_kube_
         *lost = *lost || outcome.lost;
     } while (rc == KST_E_CONFLICT && conflicts++ < CONFLICT_TRIES && rest(&backoff, give_up_ms));
     return rc < 0 ? kst_err_move(err, &cause) : 0;
+}
+
+int kst_kube_over_conflicts(int (*fn)(void *arg, struct kst_err **err), void *arg,
+                            struct kst_err **err)
+{
+    for (int i = 1;; i++) {
+        struct kst_err *cause = NULL;
+        int rc = fn(arg, &cause);
+        if (rc != KST_E_CONFLICT || i == UPDATE_TRIES)
+            return rc < 0 ? kst_err_move(err, &cause) : 0;
+        kst_err_clear(&cause);
+        rc = kst_sleep_ms(UPDATE_PAUSE_MS, err);
+        if (rc < 0)
+            return rc;
+    }
 }
 
 struct creation {

@@ -453,6 +453,38 @@ static void test_update_that_met_itself(void **state)
     assert_int_equal(RUN(plain, update, NULL), KST_E_CONFLICT);
 }
 
+static int read_and_write(void *arg, struct kst_err **err)
+{
+    kst_auto_json struct kst_json *pod = NULL;
+    int rc = kst_kube_get(arg, &kst_res_pods, "shop", "db", &pod, err);
+    return rc < 0 ? rc : kst_kube_update(arg, &kst_res_pods, "shop", pod, NULL, NULL, err);
+}
+
+static int change(struct kst_kube *kube, struct script *script, struct kst_err **err)
+{
+    return kst_kube_over_conflicts(read_and_write, kube, err);
+}
+
+/* What somebody else's change came before is read again, and not for ever. */
+static void test_changes_over_conflicts(void **state)
+{
+    enum { TRIES = 20 };
+    const struct step get = {.method = "GET", .target = POD, .body = OBJECT("")};
+    const struct step put = {.method = "PUT", .target = POD, .body = OBJECT("")};
+    const struct step met = {.method = "PUT", .target = POD, .status = 409, .body = CONFLICT};
+    const struct step gone = {.method = "GET", .target = POD, .status = 404, .body = NOT_FOUND};
+    const struct step good[] = {get, met, get, met, get, put};
+    assert_int_equal(RUN(good, change, NULL), 0);
+    const struct step away[] = {get, met, gone};
+    assert_int_equal(RUN(away, change, NULL), KST_E_NOT_FOUND);
+    struct step always[2 * TRIES];
+    for (size_t i = 0; i < TRIES; i++) {
+        always[2 * i] = get;
+        always[2 * i + 1] = met;
+    }
+    assert_int_equal(RUN(always, change, NULL), KST_E_CONFLICT);
+}
+
 static int patch_merge(struct kst_kube *kube, struct script *script, struct kst_err **err)
 {
     kst_auto_json struct kst_json *patch = kst_json_make("{'spec':{'a':1}}");
@@ -796,6 +828,7 @@ int main(void)
         cmocka_unit_test(test_create_adopts_what_is_ours),
         cmocka_unit_test(test_create_whose_answer_was_lost),
         cmocka_unit_test(test_update_that_met_itself),
+        cmocka_unit_test(test_changes_over_conflicts),
         cmocka_unit_test(test_patch),
         cmocka_unit_test(test_label),
         cmocka_unit_test(test_delete),

@@ -18,7 +18,7 @@
 #include "loop/fiber.h"
 #include "run/journal.h"
 
-enum { AT_ONCE = 16, CONFLICT_TRIES = 10 };
+enum { AT_ONCE = 16 };
 
 static const char not_exported[] =
     "the snapshots are on the same storage as the volumes: this is not a backup until it is "
@@ -307,8 +307,9 @@ static int make_status(const struct kst_run *run, const struct kst_json *point,
     return kst_json_parse(clean, strlen(clean), out, err);
 }
 
-static int complete(struct kst_run *run, struct kst_err **err)
+static int complete(void *arg, struct kst_err **err)
 {
+    struct kst_run *run = arg;
     kst_auto_json struct kst_json *point = NULL;
     struct kst_json *status = NULL;
     int rc = kst_kube_get(run->kube, &kst_res_restorepoints, run->home, run->name, &point, err);
@@ -325,17 +326,8 @@ static int complete(struct kst_run *run, struct kst_err **err)
 
 int kst_point_complete(struct kst_run *run, struct kst_err **err)
 {
-    struct kst_err *cause = NULL;
-    int rc = KST_E_CONFLICT;
-    for (int i = 0; rc == KST_E_CONFLICT && i < CONFLICT_TRIES; i++) {
-        kst_err_clear(&cause);
-        rc = complete(run, &cause);
-    }
-    if (rc < 0) {
-        kst_err_wrap(&cause, rc, "complete RestorePoint/%s/%s", run->home, run->name);
-        return kst_err_move(err, &cause);
-    }
-    return 0;
+    int rc = kst_kube_over_conflicts(complete, run, err);
+    return rc < 0 ? kst_err_wrap(err, rc, "complete RestorePoint/%s/%s", run->home, run->name) : 0;
 }
 
 int kst_point_abandon(struct kst_run *run, struct kst_err **err)

@@ -15,7 +15,7 @@
 #include "loop/fiber.h"
 #include <stdlib.h>
 
-enum { AT_ONCE = 16, GONE_TIMEOUT_MS = 5 * 60 * 1000, CONFLICT_TRIES = 10 };
+enum { AT_ONCE = 16, GONE_TIMEOUT_MS = 5 * 60 * 1000 };
 
 /* By these annotations the snapshot-controller tells the sidecar that a content goes because its
  * VolumeSnapshot does: without them, a content that is deleted by itself stays for ever.
@@ -297,12 +297,17 @@ int kst_point_remove_volumes(struct kst_kube *kube, const char *ns, const char *
 
 /* ---- The point itself ---- */
 
-static int without_finalizer(struct kst_kube *kube, const char *home, const char *name,
-                             const char *uid, struct kst_err **err)
+struct departing {
+    struct kst_kube *kube;
+    const char *home, *name, *uid;
+};
+
+static int without_finalizer(void *arg, struct kst_err **err)
 {
+    const struct departing *self = arg;
     kst_auto_json struct kst_json *point = NULL;
-    int rc = kst_kube_get(kube, &kst_res_restorepoints, home, name, &point, err);
-    if (rc < 0 || !kst_same(kst_json_path_str(point, "metadata.uid"), uid))
+    int rc = kst_kube_get(self->kube, &kst_res_restorepoints, self->home, self->name, &point, err);
+    if (rc < 0 || !kst_same(kst_json_path_str(point, "metadata.uid"), self->uid))
         return rc;
     struct kst_json *left = kst_json_array();
     const struct kst_json *all = kst_json_path(point, "metadata.finalizers");
@@ -318,19 +323,16 @@ static int without_finalizer(struct kst_kube *kube, const char *home, const char
         "{'metadata':{'resourceVersion':%s}}",
         kst_json_path_str(point, "metadata.resourceVersion"));
     kst_json_set(kst_json_mut(patch, "metadata"), "finalizers", left);
-    return kst_kube_patch(kube, &kst_res_restorepoints, home, name, NULL, KST_PATCH_MERGE, patch,
-                          NULL, err);
+    return kst_kube_patch(self->kube, &kst_res_restorepoints, self->home, self->name, NULL,
+                          KST_PATCH_MERGE, patch, NULL, err);
 }
 
 static int take_finalizer(struct kst_kube *kube, const char *home, const char *name,
                           const char *uid, struct kst_err **err)
 {
+    struct departing self = {.kube = kube, .home = home, .name = name, .uid = uid};
     struct kst_err *cause = NULL;
-    int rc = KST_E_CONFLICT;
-    for (int i = 0; rc == KST_E_CONFLICT && i < CONFLICT_TRIES; i++) {
-        kst_err_clear(&cause);
-        rc = without_finalizer(kube, home, name, uid, &cause);
-    }
+    int rc = kst_kube_over_conflicts(without_finalizer, &self, &cause);
     if (rc == KST_E_NOT_FOUND) {
         kst_err_clear(&cause);
         return 0;

@@ -20,7 +20,7 @@
 #include "kube/resource.h"
 #include "run/journal.h"
 
-enum { FILE_BYTES = 16 << 20, CONFLICT_TRIES = 10 };
+enum { FILE_BYTES = 16 << 20 };
 
 static const char last_applied[] = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -232,28 +232,31 @@ static void set_status(struct kst_json *point, const struct kst_json *value)
                           : "it has no volumes");
 }
 
-static int complete(struct kst_kube *kube, const char *home, const struct kst_json *value,
-                    struct kst_json **point, struct kst_err **err)
+struct completion {
+    struct kst_kube *kube;
+    const char *home;
+    const struct kst_json *value;
+    struct kst_json **point;
+};
+
+static int complete(void *arg, struct kst_err **err)
 {
-    kst_auto_err struct kst_err *cause = NULL;
-    int rc = KST_E_CONFLICT;
-    for (int i = 0; rc == KST_E_CONFLICT && i < CONFLICT_TRIES; i++) {
-        kst_auto_json struct kst_json *now = NULL;
-        kst_err_clear(&cause);
-        rc = kst_kube_get(kube, &kst_res_restorepoints, home,
-                          kst_json_path_str(value, "metadata.name"), &now, &cause);
-        if (rc < 0)
-            break;
-        set_status(now, value);
-        rc = kst_kube_update(kube, &kst_res_restorepoints, home, now, "status", point, &cause);
-    }
-    return rc < 0 ? kst_err_move(err, &cause) : 0;
+    const struct completion *self = arg;
+    kst_auto_json struct kst_json *now = NULL;
+    int rc = kst_kube_get(self->kube, &kst_res_restorepoints, self->home,
+                          kst_json_path_str(self->value, "metadata.name"), &now, err);
+    if (rc < 0)
+        return rc;
+    set_status(now, self->value);
+    return kst_kube_update(self->kube, &kst_res_restorepoints, self->home, now, "status",
+                           self->point, err);
 }
 
 static int load(struct kst_kube *kube, const char *home, struct kst_point_store *files,
                 const struct kst_json *value, struct kst_json **point, struct kst_err **err)
 {
     kst_auto_json struct kst_json *made = NULL;
+    struct completion completion = {.kube = kube, .home = home, .value = value, .point = point};
     int rc = make_point(kube, home, value, &made, err);
     if (rc < 0)
         return rc;
@@ -263,7 +266,7 @@ static int load(struct kst_kube *kube, const char *home, struct kst_point_store 
     if (rc == 0 && kst_json_path_str(made, "status.phase"))
         *point = kst_take(made); /* it was there */
     else if (rc == 0)
-        rc = complete(kube, home, value, point, err);
+        rc = kst_kube_over_conflicts(complete, &completion, err);
     return kst_err_wrap(err, rc, "load RestorePoint/%s/%s", home,
                         kst_json_path_str(value, "metadata.name"));
 }

@@ -14,7 +14,7 @@
 #include "run/journal.h"
 #include <stdlib.h>
 
-enum { AT_ONCE = 16, CONFLICT_TRIES = 20, PAUSE_MS = 100 };
+enum { AT_ONCE = 16 };
 
 /* ---- Rows ---- */
 
@@ -224,14 +224,21 @@ int kst_volume_await_bound(struct kst_volume *self, struct kst_err **err)
 
 /* ---- Volumes ---- */
 
-static int try_policy(struct kst_run *run, const char *volume, const char *claim_uid,
-                      const char *policy, struct kst_err **err)
+struct policy {
+    struct kst_run *run;
+    const char *volume, *claim_uid, *policy;
+};
+
+static int try_policy(void *arg, struct kst_err **err)
 {
+    const struct policy *self = arg;
+    const char *volume = self->volume;
+    struct kst_kube *kube = self->run->kube;
     kst_auto_json struct kst_json *pv = NULL;
-    int rc = kst_kube_get(run->kube, &kst_res_pvs, NULL, volume, &pv, err);
+    int rc = kst_kube_get(kube, &kst_res_pvs, NULL, volume, &pv, err);
     if (rc < 0)
         return rc;
-    if (!kst_same(kst_json_path_str(pv, "spec.claimRef.uid"), claim_uid)) {
+    if (!kst_same(kst_json_path_str(pv, "spec.claimRef.uid"), self->claim_uid)) {
         kst_err_set(err, KST_E_REFUSED,
                     "PersistentVolume/%s is not the claim's any more: it is bound to "
                     "PersistentVolumeClaim/%s/%s, and is left as it is",
@@ -240,26 +247,18 @@ static int try_policy(struct kst_run *run, const char *volume, const char *claim
         kst_err_reason(err, "VolumeReused");
         return KST_E_REFUSED;
     }
-    if (kst_same(kst_json_path_str(pv, "spec.persistentVolumeReclaimPolicy"), policy))
+    if (kst_same(kst_json_path_str(pv, "spec.persistentVolumeReclaimPolicy"), self->policy))
         return 0;
     kst_auto_json struct kst_json *patch = kst_json_make(
         "{'metadata':{'resourceVersion':%s},'spec':{'persistentVolumeReclaimPolicy':%s}}",
-        kst_json_path_str(pv, "metadata.resourceVersion"), policy);
-    return kst_kube_patch(run->kube, &kst_res_pvs, NULL, volume, NULL, KST_PATCH_MERGE, patch, NULL,
+        kst_json_path_str(pv, "metadata.resourceVersion"), self->policy);
+    return kst_kube_patch(kube, &kst_res_pvs, NULL, volume, NULL, KST_PATCH_MERGE, patch, NULL,
                           err);
 }
 
 int kst_volume_set_policy(struct kst_run *run, const char *volume, const char *claim_uid,
                           const char *policy, struct kst_err **err)
 {
-    for (int i = 0;; i++) {
-        struct kst_err *cause = NULL;
-        int rc = try_policy(run, volume, claim_uid, policy, &cause);
-        if (rc != KST_E_CONFLICT || i == CONFLICT_TRIES)
-            return rc < 0 ? kst_err_move(err, &cause) : 0;
-        kst_err_clear(&cause);
-        rc = kst_sleep_ms(PAUSE_MS, err);
-        if (rc < 0)
-            return rc;
-    }
+    struct policy self = {.run = run, .volume = volume, .claim_uid = claim_uid, .policy = policy};
+    return kst_kube_over_conflicts(try_policy, &self, err);
 }

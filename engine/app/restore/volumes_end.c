@@ -16,8 +16,6 @@
 #include "kube/resource.h"
 #include "run/journal.h"
 
-enum { CONFLICT_TRIES = 20, PAUSE_MS = 100 };
-
 static void done(struct kst_volume *self, const char *state)
 {
     kst_json_set_str(self->row, "state", state);
@@ -244,18 +242,9 @@ static int try_reserve(struct kst_volume *self, bool look_only, struct kst_err *
                           NULL, err);
 }
 
-static int reserve(struct kst_volume *self, struct kst_err **err)
+static int reserve(void *arg, struct kst_err **err)
 {
-    for (int i = 0;; i++) {
-        struct kst_err *cause = NULL;
-        int rc = try_reserve(self, false, &cause);
-        if (rc != KST_E_CONFLICT || i == CONFLICT_TRIES)
-            return rc < 0 ? kst_err_move(err, &cause) : 0;
-        kst_err_clear(&cause);
-        rc = kst_sleep_ms(PAUSE_MS, err);
-        if (rc < 0)
-            return rc;
-    }
+    return try_reserve(arg, false, err);
 }
 
 static int make_old_claim(struct kst_volume *self, struct kst_err **err)
@@ -335,7 +324,7 @@ static int put_back(struct kst_volume *self, struct kst_err **err)
         rc = make_room(self, err);
     if (rc == 0 && self->whose == KST_VOLUME_NOBODYS) {
         if (kst_volume_str(self, "oldVolume"))
-            rc = reserve(self, err);
+            rc = kst_kube_over_conflicts(reserve, self, err);
         if (rc == 0)
             rc = make_old_claim(self, err);
     }
