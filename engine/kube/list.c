@@ -262,16 +262,20 @@ int kst_kube_count(struct kst_kube *self, const struct kst_kube_resource *resour
         .what = resource->plural,
         .verb = "list",
     };
-    if (rc == 0)
-        rc = kst_kube_do(self, &request, &page, err);
     if (rc < 0)
         return rc;
+    struct kst_err *cause = NULL;
+    rc = kst_kube_do(self, &request, &page, &cause);
+    if (rc < 0 && rc != KST_E_GONE)
+        return kst_err_move(err, &cause);
+    kst_err_clear(&cause);
     const char *token = kst_json_path_str(page, "metadata.continue");
-    int64_t left = kst_json_path_int(page, "metadata.remainingItemCount", token && *token ? -1 : 0);
+    int64_t none = rc < 0 || (token && *token) ? -1 : 0;
+    int64_t left = kst_json_path_int(page, "metadata.remainingItemCount", none);
     *count = (int64_t)kst_json_len(kst_json_get(page, "items")) + left;
     if (left >= 0)
         return 0;
-    /* It is not told, as for a selector: then they are looked at. */
+    /* It is not told, as for a selector, or was forgotten (410): then they are looked at. */
     *count = 0;
     return kst_kube_list_each(self, resource, ns, &options, count_one, count_anew, count, NULL,
                               err);
