@@ -5,17 +5,30 @@
 ready() { # STATEFULSET
     kn rollout status "statefulset/$1" --timeout=90s >/dev/null ||
         fail "StatefulSet $1 is not ready: $(kn get pods)"
-    [ "$1" != box ] || eventually 20 "an exec in the new Pods" boxes_are_new
+    [ "$1" != box ] || eventually 60 "an end of the old Pods" boxes_are_new
 }
 
-# Without a grace period a Pod is gone before its containers are: an exec by its name may still meet
-# one of them.
+# Without a grace period a Pod is gone from the API before its containers are, and an exec by its
+# name meets either: kubelets before 1.28 take one at random, so that they alone can tell when
+# there is no other; newer ones take the new one as soon as there is one.
 boxes_are_new() {
-    local name uid
+    local name uid pods
+    pods=$(kn get pods -l app=box -o 'jsonpath={range .items[*]}{.metadata.name} {.metadata.uid}{"\n"}{end}')
+    if [ "$KASSETTE_TEST_CLUSTER" = real ]; then
+        [ "$(sort <<<"$pods")" = "$(running_boxes | sort)" ]
+        return
+    fi
     while read -r name uid; do
         # shellcheck disable=SC2016 # expanded there
         [ "$(kn exec "$name" -- sh -c 'echo $POD' </dev/null)" = "$uid" ] || return 1
-    done < <(kn get pods -l app=box -o 'jsonpath={range .items[*]}{.metadata.name} {.metadata.uid}{"\n"}{end}')
+    done <<<"$pods"
+}
+
+# What the kubelet runs, as "NAME UID".
+running_boxes() {
+    k get --raw "/api/v1/nodes/$(k get nodes -o 'jsonpath={.items[0].metadata.name}')/proxy/runningpods/" |
+        jq -r --arg ns "$ns" '.items[].metadata | select(.namespace == $ns and (.name | test("^box-[0-9]+$"))) |
+            "\(.name) \(.uid)"'
 }
 
 # A Pod without a database, on COUNT volumes (/v0, /v1, …), that writes on until a file /v0/frozen
@@ -43,7 +56,7 @@ spec:
       - name: box
         image: ${KASSETTE_TEST_IMAGE:-kassette.test/busybox:1.35}
         imagePullPolicy: IfNotPresent
-        command: [sh, -c, "i=0; while :; do [ -e /v0/frozen ] || { i=\$((i+1)); echo \$i > /v0/count; }; sleep 0.05; done"]
+        command: [sh, -c, "trap exit TERM; i=0; while :; do [ -e /v0/frozen ] || { i=\$((i+1)); echo \$i > /v0/count; }; sleep 0.05; done"]
         env: [{name: POD, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}]
         volumeMounts:
 $mounts  volumeClaimTemplates:

@@ -145,6 +145,9 @@ patch_faults() { # DATA
 show_state() {
     echo "---- the state at the end"
     kn get runs,pods,pvc,volumesnapshots,leases,jobs 2>&1
+    k get volumesnapshotcontents -o json 2>/dev/null |
+        jq -c --arg ns "$ns" '.items[] | select(.spec.volumeSnapshotRef.namespace == $ns) |
+            [.metadata.name, .metadata.labels, .metadata.deletionTimestamp, .spec.deletionPolicy]' || true
     kn get runs -o yaml 2>&1 | sed -n '/^  status:/,$p' | head -150
     [ ! -e "${KASSETTE_STORAGE_LOG:-}" ] || tail -n 20 "$KASSETTE_STORAGE_LOG"
 }
