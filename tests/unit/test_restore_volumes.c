@@ -326,6 +326,37 @@ static void by_handle(struct scene *self)
     await_all(cluster, VOLUMES, 1);
 }
 
+/* While workloads stand still, nothing is asked again that was answered before. */
+static void count_snapshots(void *arg, const char *method, const char *path, long status,
+                            int64_t took_us)
+{
+    unsigned *asked = arg;
+    *asked += strstr(path, "/snapshot.storage.k8s.io/") != NULL;
+}
+
+static void prepared(struct scene *self)
+{
+    struct kst_run *run = &self->run.run;
+    kst_auto_err struct kst_err *err = NULL;
+    unsigned before = 0, still = 0;
+    begin(self, "r");
+    kst_json_set_str(plan(self, "c", "replace"), "snapshotNamespace", "elsewhere");
+    kst_kube_set_trace(run->kube, count_snapshots, &before);
+    succeeds(kst_volumes_prepare(run, &err), &err);
+    assert_true(before > 0);
+    kst_kube_set_trace(run->kube, count_snapshots, &still);
+    restore_all(self);
+    assert_int_equal(still, 0);
+    kst_kube_set_trace(run->kube, NULL, NULL);
+    holds(self->cluster, "c", "first");
+    undo(self);
+    row_has(self, "source", "");
+    holds(self->cluster, "c", "second");
+    await_all(self->cluster, VOLUMES, 1);
+    assert_int_equal(count(self->cluster, CONTENTS), 1);
+    run_close(&self->run);
+}
+
 static void says(const struct kst_err *err, const char *text)
 {
     if (!strstr(kst_err_message(err), text))
@@ -621,8 +652,8 @@ static void dies_settling(struct scene *self)
 
 typedef void body_fn(struct scene *self);
 
-static body_fn *const restores[] = {created, empty,     replaced,       undone,
-                                    left,    by_handle, first_consumer, NULL};
+static body_fn *const restores[] = {created,   empty,    replaced,       undone, left,
+                                    by_handle, prepared, first_consumer, NULL};
 static body_fn *const troubles[] = {checked, lost_snapshot, old_volume_deleted, held,
                                     in_use,  appeared,      not_bound,          NULL};
 static body_fn *const deaths[] = {dies_and_goes_on, dies_and_is_undone, dies_undoing, dies_settling,

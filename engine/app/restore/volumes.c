@@ -78,8 +78,10 @@ static int prepare(void *arg, struct kst_err **err)
     int rc = kst_volume_look(self, err);
     if (rc < 0)
         return rc;
-    if (kst_volume_is(self, "state", "Failed"))
+    if (kst_volume_is(self, "state", "Failed")) {
         kst_json_set_str(self->row, "state", "Planned");
+        kst_json_set_str(self->row, "source", NULL);
+    }
     kst_json_set_str(self->row, "message", NULL);
     if (self->whose == KST_VOLUME_FOREIGN &&
         (!kst_volume_is(self, "action", "replace") || kst_json_get(self->row, "oldClaim")))
@@ -91,7 +93,7 @@ static int prepare(void *arg, struct kst_err **err)
         kst_json_set(self->row, "oldClaim", record_of(self->there));
         self->whose = KST_VOLUME_OLD;
     }
-    if (kst_volume_has_data(self) && self->whose != KST_VOLUME_OURS)
+    if (kst_volume_has_data(self) && self->whose != KST_VOLUME_OURS && !kst_volume_has_source(self))
         rc = kst_volume_find_source(self, err);
     if (rc == 0)
         kst_json_set_bool(self->row, "prepared", true);
@@ -111,7 +113,7 @@ static bool is_going_on(const struct kst_volume *self)
 static int make_source(void *arg, struct kst_err **err)
 {
     struct kst_volume *self = arg;
-    return self->source ? kst_volume_make_source(self, err) : 0;
+    return self->source && !kst_volume_has_source(self) ? kst_volume_make_source(self, err) : 0;
 }
 
 /* ---- The claim to create ---- */
@@ -273,6 +275,8 @@ int kst_volumes_prepare(struct kst_run *run, struct kst_err **err)
 {
     size_t count = 0;
     struct kst_volume *all = kst_volume_all(run, &count);
+    for (size_t i = 0; i < count; i++) /* of a process before: a snapshot may go meanwhile */
+        kst_json_set_str(all[i].row, "source", NULL);
     int rc = make_ready(run, all, count, true, err);
     kst_volume_free_all(all, count);
     return wrap(run, rc, err);

@@ -12,6 +12,7 @@
  *   state          Planned | Created | Bound | Settled | Undone | Kept | Failed (with message)
  *   prepared       true before anything is made or replaced for it
  *   temporary      the name of a VolumeSnapshot, and VolumeSnapshotContent, made for this run
+ *   source         the VolumeSnapshot that it is filled from, once that is ready to use
  *   oldClaim, oldVolume, oldReclaimPolicy    what was replaced; journaled before it is
  *   volume         the new PersistentVolume
  *
@@ -38,7 +39,8 @@
 int kst_volumes_check(struct kst_run *run, struct kst_err **err);
 /* What kst_volumes_restore() does before it changes a claim, while workloads still run: makes what
  * the claims are filled from, and waits until it is ready to use. A snapshot that cannot be used is
- * told then, and no workload stood still for it. Writes the journal. Idempotent. Yields. */
+ * told then, and no workload stood still for it. kst_volumes_restore() asks nothing of it again.
+ * Writes the journal. Idempotent. Yields. */
 int kst_volumes_prepare(struct kst_run *run, struct kst_err **err);
 /* Creates (or replaces) the claims: `claim` gives the claim object to create, cleaned and
  * rewritten, for a row (freed here; NULL fails the row). Name, namespace, class, size and source

@@ -232,7 +232,21 @@ int kst_volume_make_source(struct kst_volume *self, struct kst_err **err)
         if (rc == 0)
             rc = make_snapshot(self, err);
     }
-    return rc < 0 ? rc : await_ready(self, err);
+    if (rc == 0)
+        rc = await_ready(self, err);
+    if (rc == 0)
+        kst_json_set_str(self->row, "source", self->source);
+    return rc;
+}
+
+bool kst_volume_has_source(struct kst_volume *self)
+{
+    const char *name = kst_volume_str(self, "source");
+    if (!name)
+        return false;
+    free(self->source);
+    self->source = kst_strdup(name);
+    return true;
 }
 
 /* ---- Removing it ---- */
@@ -248,6 +262,7 @@ int kst_volume_remove_source(struct kst_volume *self, struct kst_err **err)
     struct kst_run *run = self->run;
     const char *name = kst_volume_str(self, "temporary");
     kst_auto_json struct kst_json *snapshot = NULL, *content = NULL;
+    kst_json_set_str(self->row, "source", NULL);
     if (!name)
         return 0;
     int rc = kst_volume_find(run, &kst_res_snapshots, run->app_ns, name, &snapshot, err);
