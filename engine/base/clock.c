@@ -32,6 +32,19 @@ int64_t kst_wall_ms(void)
     return kst_wall_us() / 1000;
 }
 
+struct kst_work kst_work_now(void)
+{
+    return (struct kst_work){kst_now_us(), read_us(CLOCK_THREAD_CPUTIME_ID)};
+}
+
+bool kst_work_exceeds(const struct kst_work *since, int64_t limit_ms)
+{
+    int64_t limit_us = limit_ms * 1000;
+    /* Reading the monotonic clock is no system call. */
+    return kst_now_us() - since->now_us > limit_us &&
+           read_us(CLOCK_THREAD_CPUTIME_ID) - since->cpu_us > limit_us;
+}
+
 int64_t kst_deadline_in_ms(int64_t delay_ms)
 {
     int64_t now = kst_now_ms();

@@ -17,6 +17,15 @@ int64_t kst_now_us(void);
 int64_t kst_wall_ms(void);
 int64_t kst_wall_us(void);
 
+/* How much this thread has computed: time in which it was not on a processor (other processes had
+ * it, or the container was throttled) is not in cpu_us. */
+struct kst_work {
+    int64_t now_us, cpu_us;
+};
+struct kst_work kst_work_now(void);
+/* Whether it has computed for longer since then. Cheap as long as that is plainly not so. */
+bool kst_work_exceeds(const struct kst_work *since, int64_t limit_ms);
+
 /* now + delay, saturating at KST_NEVER. */
 int64_t kst_deadline_in_ms(int64_t delay_ms);
 

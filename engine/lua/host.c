@@ -27,12 +27,19 @@ static const int64_t default_instructions = 2000000000;
 /* When the code that runs now began to run without waiting, and when its fiber got its turn. One of
  * each for all interpreters: only one of them runs at a time, and each switch into a fiber sets
  * them anew. */
-static int64_t stretch_started_us, turn_started_us;
+static struct kst_work stretch_started;
+static int64_t turn_started_us;
+
+static void begin_stretch(void)
+{
+    stretch_started = kst_work_now();
+    turn_started_us = stretch_started.now_us;
+}
 
 static void on_switch(void *data, bool in)
 {
     if (in)
-        stretch_started_us = turn_started_us = kst_now_us();
+        begin_stretch();
 }
 
 struct kst_lua *kst_lua_of(lua_State *L)
@@ -88,12 +95,11 @@ void kst_lua_violate(struct kst_lua *self, const char *text)
 
 static void check_limits(struct kst_lua *self)
 {
-    int64_t ran_ms = (kst_now_us() - stretch_started_us) / 1000;
     char text[128];
     if (self->instructions > self->limits.instructions)
         snprintf(text, sizeof(text), "the blueprint executed more than %lld instructions",
                  (long long)self->limits.instructions);
-    else if (ran_ms > self->limits.stretch_ms)
+    else if (kst_work_exceeds(&stretch_started, self->limits.stretch_ms))
         snprintf(text, sizeof(text), "the blueprint ran for more than %lld ms without waiting",
                  (long long)self->limits.stretch_ms);
     else
@@ -107,15 +113,16 @@ static void check_limits(struct kst_lua *self)
  * by an error of a hook, so that what closes its variables would run without limits. */
 static void let_others_run(struct kst_lua *self)
 {
-    int64_t now_us = kst_now_us();
-    if (now_us - turn_started_us < TURN_US || !kst_fiber_self())
+    if (kst_now_us() - turn_started_us < TURN_US || !kst_fiber_self())
         return;
-    int64_t ran_us = now_us - stretch_started_us;
+    struct kst_work before = stretch_started, pause = kst_work_now();
     assert(!self->interrupted);
     self->interrupted = true;
     kst_yield();
     self->interrupted = false;
-    stretch_started_us = kst_now_us() - ran_us;
+    struct kst_work now = kst_work_now(); /* what the others did is not its own */
+    stretch_started.now_us = before.now_us + (now.now_us - pause.now_us);
+    stretch_started.cpu_us = before.cpu_us + (now.cpu_us - pause.cpu_us);
 }
 
 void kst_lua_wait_turn(struct kst_lua *self)
@@ -192,7 +199,7 @@ int kst_lua_protect(struct kst_lua *self, bool code, lua_CFunction fn, void *arg
     struct kst_fiber *fiber = kst_fiber_self();
     if (fiber)
         kst_fiber_set_switch_hook(fiber, on_switch);
-    stretch_started_us = turn_started_us = kst_now_us();
+    begin_stretch();
     /* Briefly on the main thread; no fiber can switch in between. */
     lua_pushcfunction(self->L, new_thread);
     lua_pushlightuserdata(self->L, &call);

@@ -3,9 +3,10 @@
  * The Lua host: one interpreter a run, with walls around it.
  *
  * Walls. Memory: everything the interpreter allocates is counted, beyond the cap an allocation
- * fails. Instructions: counted over the life of the interpreter. Wall time: a stretch in which the
- * code runs without waiting may not last longer than `stretch_ms`. What breaks a wall is a
- * violation: the error goes through every pcall of the blueprint, and the interpreter only raises
+ * fails. Instructions: counted over the life of the interpreter. Time: a stretch in which the
+ * code runs without waiting may not compute for longer than `stretch_ms` (of the processor's time:
+ * a machine that is busy, or a container that is throttled, breaks no wall). What breaks a wall is
+ * a violation: the error goes through every pcall of the blueprint, and the interpreter only raises
  * from then on. The functions of Lua's library that could run long inside one call are replaced:
  * patterns go to PCRE2 under a step limit (pattern.c), table and string functions have caps.
  *
@@ -17,7 +18,8 @@
  *
  * Code that computes is also interrupted, between two instructions, every few milliseconds: then
  * the fibers of other interpreters run, and those of the same one wait until it is in a native or
- * done. So hostile code holds up its own run (for stretch_ms at most), and no other.
+ * done. So hostile code holds up its own run (for stretch_ms of the processor at most), and no
+ * other.
  *
  * lua.h is included under engine/lua/ only; the layers above see natives and JSON.
  */

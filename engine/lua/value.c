@@ -146,7 +146,7 @@ struct conversion {
     struct kst_err **err;
     int depth;
     size_t left_bytes;
-    int64_t until_us;
+    struct kst_work started;
 };
 
 enum { NODE_BYTES = 100 /* what a value takes beside its text, about */ };
@@ -165,7 +165,7 @@ static int spend(struct conversion *to, size_t bytes)
 static int check_time(struct conversion *to)
 {
     struct kst_lua *lua = kst_lua_of(to->L);
-    if (kst_now_us() < to->until_us)
+    if (!kst_work_exceeds(&to->started, lua->limits.stretch_ms))
         return 0;
     kst_err_set(to->err, KST_E_LIMIT, "the data takes more than %lld ms to convert",
                 (long long)lua->limits.stretch_ms);
@@ -392,7 +392,7 @@ int kst_lua_to_json(lua_State *L, int index, bool functions, struct kst_json **o
                             .functions = functions,
                             .err = err,
                             .left_bytes = limits->memory_bytes,
-                            .until_us = kst_now_us() + limits->stretch_ms * 1000};
+                            .started = kst_work_now()};
     if (!lua_checkstack(L, 8))
         return kst_err_set(err, KST_E_LIMIT, "the stack of the blueprint is full");
     return convert(&to, lua_absindex(L, index), out);

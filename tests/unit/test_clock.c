@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -18,6 +19,20 @@ static void clocks_go_on(void **state)
     assert_true(kst_now_us() >= us);
     assert_true(wall > 1700000000000);
     assert_true(kst_wall_us() / 1000 >= wall - 1000);
+}
+
+/* A wait is no work, however long; what computes is, by itself. */
+static void work_is_of_the_processor(void **state)
+{
+    enum { LIMIT_MS = 20 };
+    const struct timespec wait = {.tv_nsec = 2L * LIMIT_MS * 1000 * 1000};
+    struct kst_work since = kst_work_now();
+    nanosleep(&wait, NULL);
+    assert_false(kst_work_exceeds(&since, LIMIT_MS));
+    int64_t deadline_ms = kst_deadline_in_ms(60000);
+    while (!kst_work_exceeds(&since, LIMIT_MS) && kst_now_ms() < deadline_ms) {
+    }
+    assert_true(kst_work_exceeds(&since, LIMIT_MS));
 }
 
 static void deadlines_do_not_overflow(void **state)
@@ -125,8 +140,11 @@ static void durations_for_people(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clocks_go_on),         cmocka_unit_test(deadlines_do_not_overflow),
-        cmocka_unit_test(times_as_text),        cmocka_unit_test(times_from_text),
+        cmocka_unit_test(clocks_go_on),
+        cmocka_unit_test(work_is_of_the_processor),
+        cmocka_unit_test(deadlines_do_not_overflow),
+        cmocka_unit_test(times_as_text),
+        cmocka_unit_test(times_from_text),
         cmocka_unit_test(durations_for_people),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
