@@ -21,16 +21,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sanitizer.h"
 #include "git/library.h"
 #include "git/session.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define RESERVES_ADDRESS_SPACE 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define RESERVES_ADDRESS_SPACE 1
-#endif
-#endif
 
 enum { MIB = 1 << 20, THREAD_STACK = 1 << 20, FILES = 256, DOING_MAX = 1024 };
 
@@ -116,7 +109,7 @@ static void set_limits(const struct kst_git_request *request)
         pthread_setattr_default_np(&attributes);
         pthread_attr_destroy(&attributes);
     }
-#ifndef RESERVES_ADDRESS_SPACE
+#if !KST_WITH_ASAN /* which reserves address space */
     limit(RLIMIT_AS, 1024LL * MIB + 6 * request->max_bytes);
 #endif
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

@@ -11,21 +11,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sanitizer.h"
 #include "loop/loop.h"
 #include "loop/loop_internal.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
-#endif
-#ifdef WITH_ASAN
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-#include <sanitizer/lsan_interface.h>
-#endif
 
 struct kst_fiber {
     struct kst_loop *loop;
@@ -63,7 +51,7 @@ struct kst_waiter {
 };
 
 static struct kst_fiber *current;
-#ifdef WITH_ASAN
+#if KST_WITH_ASAN
 static const void *main_stack;
 static size_t main_stack_size;
 #endif
@@ -121,13 +109,13 @@ static void leave(struct kst_fiber *self, bool last)
 {
     if (self->switch_hook && !last)
         self->switch_hook(self->data, false);
-#ifdef WITH_ASAN
+#if KST_WITH_ASAN
     __sanitizer_start_switch_fiber(last ? NULL : &self->fake_stack, main_stack, main_stack_size);
 #endif
     current = NULL;
     self->back.uc_sigmask = *kst_loop_signal_mask(self->loop);
     swapcontext(&self->context, &self->back);
-#ifdef WITH_ASAN
+#if KST_WITH_ASAN
     __sanitizer_finish_switch_fiber(self->fake_stack, &main_stack, &main_stack_size);
 #endif
     current = self;
@@ -152,7 +140,7 @@ static void entry(unsigned high, unsigned low)
 {
     struct kst_fiber *self = (struct kst_fiber *)((uintptr_t)high << 32 |
                                                   (uintptr_t)low); /* makecontext passes ints */
-#ifdef WITH_ASAN
+#if KST_WITH_ASAN
     __sanitizer_finish_switch_fiber(NULL, &main_stack, &main_stack_size);
 #endif
     current = self;
@@ -170,7 +158,7 @@ static void start(struct kst_fiber *self)
 {
     self->started = true;
     self->stack = kst_stack_take();
-#ifdef WITH_ASAN
+#if KST_WITH_ASAN
     __lsan_register_root_region(self->stack.base, self->stack.size);
 #endif
     getcontext(&self->context);
@@ -193,7 +181,7 @@ static void free_fiber(struct kst_fiber *self)
 
 static void finish(struct kst_fiber *self)
 {
-#ifdef WITH_ASAN
+#if KST_WITH_ASAN
     __lsan_unregister_root_region(self->stack.base, self->stack.size);
     __asan_unpoison_memory_region(self->stack.base, self->stack.size); /* the next fiber's frames */
 #endif
@@ -215,13 +203,13 @@ void kst_fiber_resume(struct kst_fiber *self)
     self->is_ready = false;
     if (!self->started)
         start(self);
-#ifdef WITH_ASAN
+#if KST_WITH_ASAN
     void *fake = NULL;
     __sanitizer_start_switch_fiber(&fake, self->stack.base, self->stack.size);
 #endif
     self->context.uc_sigmask = *kst_loop_signal_mask(self->loop);
     swapcontext(&self->back, &self->context);
-#ifdef WITH_ASAN
+#if KST_WITH_ASAN
     __sanitizer_finish_switch_fiber(fake, NULL, NULL);
 #endif
     if (self->ended)

@@ -6,21 +6,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/sanitizer.h"
 #include "loop/loop_internal.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
-#endif
-#ifndef WITH_ASAN
-#define WITH_ASAN 0
-#endif
-
 enum {
-    STACK_BYTES = (WITH_ASAN ? 4 : 1) * 1024 * 1024,
+    STACK_BYTES = (KST_WITH_ASAN ? 4 : 1) * 1024 * 1024,
     KEPT_BYTES = 32 *
                  1024, /* of a stack in the pool: its top, which the next fiber touches at once */
     POOL = 32,

@@ -199,7 +199,7 @@ static void end_of_node(struct cluster *self)
 /* It is stopped, and stays as one that has failed. */
 static void overdue(struct cluster *self)
 {
-    load_shell(self, "activeDeadlineSeconds: 1,", "", "trap \"exit 0\" TERM; sleep 1000 & wait");
+    load_shell(self, "activeDeadlineSeconds: 4,", "", "trap \"exit 0\" TERM; sleep 1000 & wait");
     awaits(self, "status.phase", "Running");
     awaits(self, "status.phase", "Failed");
     has(self, "status.reason", "DeadlineExceeded");
