@@ -44,7 +44,7 @@ cflags := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fstack-protector-strong -fP
 	-Wno-unused-parameter $(if $(DEVELOPER)$(SANITIZE),-Werror)
 ldflags := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 ifneq ($(SANITIZE),)
-cflags += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -U_FORTIFY_SOURCE -O1
+cflags += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -U_FORTIFY_SOURCE -Og -g1
 ldflags += -fsanitize=$(SANITIZE)
 endif
 
@@ -122,8 +122,8 @@ $(program): $(main_object) $(library)
 # A file whose content changes only when what it says does: what depends on it is then rebuilt.
 define record =
 @mkdir -p $(@D)
-@printf '%s\n' $(1) > $@.new; \
-	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+@printf '%s\n' $(1) > $@.$$$$; \
+	if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
 endef
 
 .PHONY: force
@@ -163,8 +163,8 @@ clean: ## remove build/
 .PHONY: test
 test: ## everything that needs neither a network nor a cluster, with the sanitizers on
 	@tests/deps tests/packages.txt
-	+@MAKE='$(MAKE)' tests/run lint selftest hdr-check warnings test-sandbox test-unit test-replay \
-		test-crash-sample
+	+@MAKE='$(MAKE)' tests/run lint+selftest hdr-check warnings test-sandbox+test-crash-sample \
+		test-unit test-replay
 
 .PHONY: test-sandbox
 test-sandbox: ## the embedded cluster: what the real API server answered, and what kubectl shows
@@ -294,7 +294,7 @@ warnings: toolchain ## build with gcc and check with clang, every warning an err
 
 # The unit tests' own files are compiled as strictly by test-unit.
 .PHONY: developer-build
-developer-build: all $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/%,$(test_sources)))
+developer-build: all $(crash) $(crash_database) $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/%,$(test_sources)))
 
 ##@ Use
 
