@@ -294,7 +294,8 @@ warnings: toolchain ## build with gcc and check with clang, every warning an err
 
 # The unit tests' own files are compiled as strictly by test-unit.
 .PHONY: developer-build
-developer-build: all $(crash) $(crash_database) $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/%,$(test_sources)))
+developer-build: all $(crash) $(crash_database) \
+	$(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/%,$(test_sources)))
 
 ##@ Use
 
