@@ -30,6 +30,8 @@ Service elsewhere: is not there any more
 Widget.$ns.kassette.test parent: spec.size: 9007199254740993 before, now 9007199254740992"
 }
 
+port_of_creator() { kn get service port-of-creator -o 'jsonpath={.spec.ports[0].nodePort}'; }
+
 test_whole_application_gone_and_back() {
     home_elsewhere
     start_whole
@@ -45,6 +47,7 @@ test_whole_application_gone_and_back() {
     same before after
     pg db-0 "INSERT INTO orders VALUES (501, 'new')" || fail "PostgreSQL takes no writes"
     my maria-0 "INSERT INTO t.items VALUES (301)" || fail "MariaDB takes no writes"
+    equal "the port that was asked for" "$(port_of_creator)" "$created_port"
     equal "what became of the Job that was done" "$(deed r1 Job/migrated)" skipped
     equal "what became of the Deployment" "$(deed r1 Deployment/web)" created
     # Its snapshots are kept, and what was made to reach them is gone.

@@ -7,6 +7,7 @@
 #include "app/capture/filter.h"
 #include "app/capture/source.h"
 #include "app/capture/survey.h"
+#include "app/node_ports.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -112,7 +113,10 @@ static int take(struct kst_capturer *self, const struct kst_kube_resource *resou
     if (rc < 0)
         return rc;
     if (takes) {
-        kst_json_remove(kst_json_mut(object, "metadata"), "managedFields");
+        if (kst_node_ports_are_of(resource))
+            kst_node_ports_keep_owners(object);
+        else
+            kst_json_remove(kst_json_mut(object, "metadata"), "managedFields");
         return kst_archive_add(self->writer, resource, object, err);
     }
     if (reason)

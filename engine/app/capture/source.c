@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "app/node_ports.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -58,7 +59,8 @@ struct kst_capture_source *kst_capture_source_list(struct kst_kube *kube,
 {
     struct kst_capture_source *self = kst_calloc(1, sizeof(*self));
     const struct kst_kube_list_options options = {.label_selector = selector};
-    self->pages = kst_kube_pages_open(kube, resource, ns, &options, false);
+    self->pages = kst_kube_pages_open(kube, resource, ns, &options,
+                                      kst_node_ports_are_of(resource));
     return self;
 }
 

@@ -14,7 +14,8 @@ struct kst_kube;
 struct kst_kube_resource;
 struct kst_capture_source;
 
-/* All objects of the resource in the namespace `ns`, that the selector (may be NULL) picks. */
+/* All objects of the resource in the namespace `ns`, that the selector (may be NULL) picks;
+ * Services with their managedFields (node_ports.h), others may have none. */
 struct kst_capture_source *kst_capture_source_list(struct kst_kube *kube,
                                                    const struct kst_kube_resource *resource,
                                                    const char *ns, const char *selector);

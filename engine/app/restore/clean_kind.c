@@ -4,6 +4,7 @@
  * or would keep wrongly in a new object (the strategies and validation of pkg/registry and
  * pkg/apis, and the admission plugins, of kubernetes/kubernetes).
  */
+#include "app/node_ports.h"
 #include "app/restore/clean.h"
 #include "app/restore/clean_internal.h"
 #include "app/restore/manifest.h"
@@ -14,28 +15,6 @@
 #define TOKEN_PATH "/var/run/secrets/kubernetes.io/serviceaccount"
 
 /* ---- Services ---- */
-
-static bool has_port(const struct kst_json *applied, int64_t number)
-{
-    const struct kst_json *port = kst_json_first(kst_json_path(applied, "spec.ports"));
-    for (; port; port = kst_json_next(port))
-        if (kst_json_path_int(port, "nodePort", 0) == number)
-            return true;
-    return false;
-}
-
-/* The cluster chose them, but those that the user asked for when he applied the Service. */
-static void clean_node_ports(struct kst_json *spec, const struct kst_json *applied)
-{
-    struct kst_json *port = kst_json_first_mut(kst_json_mut(spec, "ports"));
-    for (; port; port = kst_json_next_mut(port)) {
-        int64_t number = kst_json_path_int(port, "nodePort", 0);
-        if (!number || !has_port(applied, number))
-            kst_json_remove(port, "nodePort");
-    }
-    if (kst_json_path_int(applied, "spec.healthCheckNodePort", 0) == 0)
-        kst_json_remove(spec, "healthCheckNodePort");
-}
 
 /* A Service of IPv4 alone has what nearly every cluster gives; another cluster may give IPv6. */
 static void clean_families(struct kst_json *spec, const struct kst_json *applied)
@@ -63,7 +42,7 @@ static void clean_service(struct kst_json *object, const struct kst_clean_option
         clean_families(spec, applied);
     }
     if (!options->keep_node_ports)
-        clean_node_ports(spec, applied);
+        kst_node_ports_clean(object, applied);
 }
 
 /* ---- Pods ---- */

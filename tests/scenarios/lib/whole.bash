@@ -32,6 +32,8 @@ start_whole() {
     k annotate namespace "$ns" "owner=Zoë 😀" >/dev/null
     sed -e "s/\bWHOLE\b/$ns/g" -e "s/NODE_PORT/$(free_node_port)/" "$root/tests/scenarios/apps/whole.yaml" |
         kn apply -f - >/dev/null
+    created_port=$(free_node_port) # asked for without the annotation of kubectl apply
+    kn create service nodeport port-of-creator --tcp=80 --node-port="$created_port" >/dev/null
     start_postgres db
     start_mariadb maria
     start_widgets
