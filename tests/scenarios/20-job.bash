@@ -7,7 +7,7 @@ test_job_with_blueprints_from_git() {
     forget_job_run
     start_postgres db
     pg_writer db-0 &
-    eventually 20 "the first rows" has_acks 100
+    eventually 60 "the first rows" has_acks 100
     before=$(acked)
     serve_blueprints
     backup_job 0 --source "$git_url" --ref main
@@ -29,7 +29,7 @@ test_job_with_blueprints_from_git() {
 # Kills the engine of the Job when a condition is there, and sees the successor through. Meanwhile
 # the branch gets a blueprint that is broken: the run goes on with the commit that it began with.
 kill_job_when() { # COMMAND...
-    eventually 30 "the moment to kill" "$@"
+    eventually 60 "the moment to kill" "$@"
     kill -9 "$(job_engine)"
     clear_faults
     printf 'return {\n' >"$work/tree/box/blueprint.lua"

@@ -77,7 +77,7 @@ test_terminated_in_the_freeze() {
     freezing_blueprint
     set_faults cutDelayMs=6000
     backup_start --name b1 --blueprints "$work/blueprints"
-    eventually 20 "the freeze" output_has "the application is frozen"
+    eventually 60 "the freeze" output_has "the application is frozen"
     kill -TERM "$engine"
     engine_ends 130
     box_writes
@@ -92,7 +92,7 @@ test_cancelled_in_the_freeze() {
     freezing_blueprint
     set_faults cutDelayMs=6000
     backup_start --name b1 --blueprints "$work/blueprints"
-    eventually 20 "the freeze" output_has "the application is frozen"
+    eventually 60 "the freeze" output_has "the application is frozen"
     kassette cancel b1 || fail "kassette cancel: status $?"
     engine_ends 130
     box_writes
@@ -106,7 +106,7 @@ test_api_server_restarts_in_the_freeze() {
     freezing_blueprint
     set_faults cutDelayMs=3000
     backup_start --name b1 --blueprints "$work/blueprints"
-    eventually 20 "the freeze" output_has "the application is frozen"
+    eventually 60 "the freeze" output_has "the application is frozen"
     "$KASSETTE_RESTART_APISERVER" --down 2 >/dev/null
     engine_ends 0
     box_writes
@@ -121,7 +121,7 @@ test_api_server_away_until_after_max_freeze() {
     freezing_blueprint
     set_faults cutDelayMs=4000
     backup_start --name b1 --blueprints "$work/blueprints" --max-freeze 6s --attempts 1
-    eventually 20 "the freeze" output_has "the application is frozen"
+    eventually 60 "the freeze" output_has "the application is frozen"
     "$KASSETTE_RESTART_APISERVER" --down 8 >/dev/null
     engine_ends 1
     box_writes
@@ -137,7 +137,7 @@ test_two_engines_for_one_run() {
     freezing_blueprint
     set_faults cutDelayMs=10000
     backup_start --name b1 --blueprints "$work/blueprints"
-    eventually 20 "the freeze" output_has "the application is frozen"
+    eventually 60 "the freeze" output_has "the application is frozen"
     kassette run b1 >"$work/second" 2>&1 || other=$?
     cat "$work/second"
     equal "exit status of the second engine" "$other" 4
@@ -202,7 +202,7 @@ test_stopped_engine_does_not_come_back() {
     freezing_blueprint
     set_faults cutDelayMs=8000
     backup_start --name b1 --blueprints "$work/blueprints"
-    eventually 20 "the freeze" output_has "the application is frozen"
+    eventually 60 "the freeze" output_has "the application is frozen"
     kill -STOP "$engine"
     clear_faults
     kassette run b1 >"$work/second" 2>&1 || fail "the successor failed: $(cat "$work/second")"

@@ -83,7 +83,7 @@ test_hooks_engine_dies() {
     hooks "pre/command=$freeze_command" "post/command=$thaw_command"
     set_faults cutDelayMs=10000
     backup_start --name b1
-    eventually 20 "the freeze" output_has "the application is frozen"
+    eventually 60 "the freeze" output_has "the application is frozen"
     kn exec box-0 -- test -e /v0/frozen || fail "the application is not frozen"
     kill -KILL "$engine"
     wait "$engine" || true

@@ -43,7 +43,7 @@ test_snapshot_controller_is_missing() {
     start_box 1
     freezing_blueprint
     set_faults_of_all noController=true
-    eventually 15 "the controller's end" controller_is_gone
+    eventually 60 "the controller's end" controller_is_gone
     backup 1 --name b1 --blueprints "$work/blueprints" --max-freeze 2s --attempts 1
     box_writes
     says "$work/out" "snapshot-controller does not run"
@@ -175,7 +175,7 @@ spec:
   resources: {requests: {storage: 10Mi}}
   dataSource: {apiGroup: snapshot.storage.k8s.io, kind: VolumeSnapshot, name: $(run_field b1 '{.status.volumes[0].snapshot}')}
 YAML
-    eventually 15 "a claim from a member" claim_is_bound again
+    eventually 60 "a claim from a member" claim_is_bound again
 }
 claim_is_bound() { [ "$(kn get pvc "$1" -o 'jsonpath={.status.phase}')" = Bound ]; }
 
@@ -204,7 +204,7 @@ test_engine_killed_while_a_group_is_cut() {
     group_class
     set_faults cutDelayMs=6000
     backup_start --name b1 --blueprints "$work/blueprints"
-    eventually 20 "the freeze" output_has "the application is frozen"
+    eventually 60 "the freeze" output_has "the application is frozen"
     kill -9 "$engine"
     clear_faults
     kassette run b1 >"$work/out" 2>&1 || { no_group_class; fail "$(cat "$work/out")"; }

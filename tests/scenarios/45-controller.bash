@@ -27,7 +27,7 @@ has_deleted() { [ "$(deletions "$1")" = "$2" ]; } # LOG COUNT
 
 # Neither the point nor anything of it is there any more.
 point_is_gone() { # NAME
-    eventually 30 "the end of RestorePoint $1" is_gone restorepoint "$1"
+    eventually 60 "the end of RestorePoint $1" is_gone restorepoint "$1"
     nothing_left "$1" "${2:-0}"
     # By the garbage collector, which takes its time where the API server was away.
     eventually 90 "the end of the Secrets of $1" no_secrets_of "$1"
@@ -40,7 +40,7 @@ test_controller_deletes() {
     backup 0 --name b1
     nothing_left b1 2
     controller log
-    eventually 20 "the lease" says_now log "at work"
+    eventually 60 "the lease" says_now log "at work"
     kn delete restorepoint b1 --timeout=60s >/dev/null || fail "kubectl delete: $(cat "$work/log")"
     point_is_gone b1
     says "$work/log" '"point":"b1","because":"it was deleted"'
@@ -71,13 +71,13 @@ test_controller_expires() {
     backup 0 --name b1
     backup 0 --name b2
     controller log
-    eventually 20 "the lease" says_now log "at work"
+    eventually 60 "the lease" says_now log "at work"
     soon=$(date -u -d "+3 seconds" +%Y-%m-%dT%H:%M:%SZ)
     kn patch restorepoint b1 --type merge -p "{\"spec\":{\"expiresAt\":\"$soon\"}}" >/dev/null
     kn patch restorepoint b2 --type merge -p '{"spec":{"expiresAt":"2099-01-01T00:00:00Z"}}' >/dev/null
     sleep 1
     ! is_gone restorepoint b1 || fail "it went before its time"
-    eventually 30 "the end of RestorePoint b1" is_gone restorepoint b1
+    eventually 60 "the end of RestorePoint b1" is_gone restorepoint b1
     says "$work/log" '"point":"b1","because":"it expired"'
     equal "RestorePoints" "$(kn get restorepoints -o name)" restorepoint.kassette.io/b2
     equal "snapshots of b2" "$(kn get volumesnapshots -l kassette.io/run=b2 -o name | wc -l)" 1
@@ -92,17 +92,17 @@ test_controller_one_of_two() {
     backup 0 --name b2
     controller one
     first=$controller
-    eventually 20 "the lease" says_now one "at work"
+    eventually 60 "the lease" says_now one "at work"
     controller two
     second=$controller
-    eventually 30 "the second sees the first" says_now two "another controller works"
+    eventually 60 "the second sees the first" says_now two "another controller works"
     kn delete restorepoint b1 --timeout=60s >/dev/null
-    eventually 10 "the deletion by the first" has_deleted one 1
+    eventually 60 "the deletion by the first" has_deleted one 1
     equal "deletions by the second" "$(deletions two)" 0
     kill -KILL "$first"
     wait "$first" || true
     kn delete restorepoint b2 --timeout=60s >/dev/null || fail "$(cat "$work/two")"
-    eventually 10 "the deletion by the second" has_deleted two 1
+    eventually 60 "the deletion by the second" has_deleted two 1
     point_is_gone b2
     controller_ends "$second" two
 }
@@ -114,10 +114,10 @@ test_controller_loses_its_lease() {
     start_box 1
     backup 0 --name b1
     controller log
-    eventually 20 "the lease" says_now log "at work"
+    eventually 60 "the lease" says_now log "at work"
     kn patch lease kassette-controller --type merge -p \
         '{"spec":{"holderIdentity":"other","leaseTransitions":7,"leaseDurationSeconds":5}}' >/dev/null
-    eventually 20 "that it is lost" says_now log "not at work, trying again"
+    eventually 60 "that it is lost" says_now log "not at work, trying again"
     kn delete restorepoint b1 --timeout=60s >/dev/null || fail "$(cat "$work/log")"
     point_is_gone b1
     equal "how often it began to work" "$(grep -c "at work\"" "$work/log")" 2
@@ -128,13 +128,13 @@ test_controller_loses_its_lease() {
 test_controller_waits_for_a_run() {
     start_box 1
     controller log
-    eventually 20 "the lease" says_now log "at work"
+    eventually 60 "the lease" says_now log "at work"
     set_faults neverReady=true
     backup_start --name b1
-    eventually 20 "the thaw" output_has "the application runs on"
+    eventually 60 "the thaw" output_has "the application runs on"
     kn delete restorepoint b1 --wait=false >/dev/null
-    eventually 20 "that it waits" says_now log "a restore point waits for the Run that uses it"
-    eventually 10 "the condition" point_says b1 RestorePointInUse
+    eventually 60 "that it waits" says_now log "a restore point waits for the Run that uses it"
+    eventually 60 "the condition" point_says b1 RestorePointInUse
     kn describe restorepoint b1 >"$work/described"
     says "$work/described" DeletionWaits "Run b1 is making it"
     equal "VolumeSnapshots" "$(kn get volumesnapshots -o name | wc -l)" 1
@@ -157,10 +157,10 @@ test_controller_is_told_no() {
     kn create rolebinding limited --role=limited --user="limited-$ns" >/dev/null
     kn create rolebinding leases --role=leases --user="limited-$ns" >/dev/null
     controller log --as "limited-$ns"
-    eventually 20 "the lease" says_now log "at work"
+    eventually 60 "the lease" says_now log "at work"
     kn delete restorepoint b1 --wait=false >/dev/null
-    eventually 20 "that it fails" says_now log "a restore point could not be deleted"
-    eventually 10 "the condition" point_says b1 Forbidden
+    eventually 60 "that it fails" says_now log "a restore point could not be deleted"
+    eventually 60 "the condition" point_says b1 Forbidden
     kn describe restorepoint b1 >"$work/described"
     says "$work/described" DeletionFailed volumesnapshotcontents
     nothing_left b1 1
@@ -177,7 +177,7 @@ test_controller_outlasts_the_api_server() {
     start_box 1
     backup 0 --name b1
     controller log
-    eventually 20 "the lease" says_now log "at work"
+    eventually 60 "the lease" says_now log "at work"
     "$KASSETTE_RESTART_APISERVER" --down 20 >/dev/null
     kn delete restorepoint b1 --timeout=60s >/dev/null || fail "$(cat "$work/log")"
     point_is_gone b1

@@ -73,7 +73,7 @@ test_pod_is_not_running() {
     start_box 1
     freezing_blueprint
     kn scale statefulset box --replicas=0 >/dev/null
-    eventually 20 "the Pod's end" box_is_gone
+    eventually 60 "the Pod's end" box_is_gone
     backup 1 --name b1 --blueprints "$work/blueprints"
     says "$work/out" "StatefulSet/box" "no Pod that is ready" "hint:"
     thawed b1

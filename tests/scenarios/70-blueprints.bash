@@ -114,7 +114,7 @@ return {
 }
 LUA
     backup_start --name b1 --blueprints "$work/blueprints" --action work
-    eventually 20 "the second step" kn exec box-0 -- test -e /v0/second
+    eventually 60 "the second step" kn exec box-0 -- test -e /v0/second
     kill -9 "$engine"
     kassette run b1 || fail "the successor failed"
     phase_is b1 Succeeded

@@ -52,7 +52,7 @@ test_whole_application_gone_and_back() {
     equal "what became of the Deployment" "$(deed r1 Deployment/web)" created
     # Its snapshots are kept, and what was made to reach them is gone.
     equal "VolumeSnapshots" "$(kn get volumesnapshots -o name)" ""
-    eventually 15 "5 contents of the point" contents_are 5
+    eventually 60 "5 contents of the point" contents_are 5
     # Once more there is nothing to do, and the new rows stay.
     versions before
     does 0 restore b1 --name r2
@@ -60,7 +60,7 @@ test_whole_application_gone_and_back() {
     untouched before after "$restless"
     equal "rows of PostgreSQL" "$(pg db-0 'SELECT count(*) FROM orders')" 501
     does 0 delete point b1 -y
-    eventually 15 "0 contents of a point that is deleted" contents_are 0
+    eventually 60 "0 contents of a point that is deleted" contents_are 0
 }
 
 test_whole_application_beside_the_living_one() {
@@ -99,7 +99,7 @@ test_whole_application_in_another_cluster() {
     does 0 save b1 "$work/tape"
     chmod 711 "$work"
     kassette sandbox --dir "$work/second" -- sleep infinity >"$work/sandbox" 2>&1 &
-    eventually 20 "the second cluster" second k get --raw /readyz
+    eventually 60 "the second cluster" second k get --raw /readyz
     second k create namespace "$home" >/dev/null
     second does 0 load "$work/tape"
     second does 0 restore b1 --name r1 --only-objects

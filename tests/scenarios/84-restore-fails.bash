@@ -9,7 +9,7 @@ test_quota_is_exceeded() {
     does 0 backup "$ns" --name b1
     k create namespace "$ns-copy" >/dev/null
     k -n "$ns-copy" create quota few --hard=configmaps=2 >/dev/null
-    eventually 20 "the quota counts" quota_counts
+    eventually 60 "the quota counts" quota_counts
     does 1 restore b1 --name r1 --to-namespace "$ns-copy"
     ended r1 Failed
     missing=$(kassette report r1 -o json | jq -r '.[] | select(.deed == "failed") | "\(.kind)/\(.name)"')
@@ -44,7 +44,7 @@ test_webhook_refuses() {
     k create namespace "$ns-copy" >/dev/null
     k label namespace "$ns-copy" "guarded=$ns" >/dev/null
     "$root/tests/lib/refusing-webhook" "$KASSETTE_HOST_IP" "$work" 'no greetings here' >"$work/hook.port" &
-    eventually 10 "the webhook" test -s "$work/hook.port"
+    eventually 60 "the webhook" test -s "$work/hook.port"
     read -r port <"$work/hook.port"
     k apply -f - >/dev/null <<YAML
 apiVersion: admissionregistration.k8s.io/v1
@@ -124,7 +124,7 @@ test_snapshot_is_gone() {
         k patch volumesnapshotcontent "$content" --type=merge -p '{"spec":{"deletionPolicy":"Delete"}}' >/dev/null
     done
     kn delete volumesnapshots --all >/dev/null
-    eventually 15 "no contents" contents_are 0
+    eventually 60 "no contents" contents_are 0
     write_data second
     pods=$(box_pods)
     does 1 restore b1 --name r1 --only-data
@@ -193,7 +193,7 @@ test_engine_killed_in_a_restore_in_place() {
         shop_stands first
     done
     equal "VolumeSnapshots" "$(kn get volumesnapshots -o name | wc -l)" 2
-    eventually 15 "2 contents" contents_are 2
+    eventually 60 "2 contents" contents_are 2
 }
 
 # The volumes wait while it dies: what it has taken down it has written down before.
@@ -232,7 +232,7 @@ test_engine_killed_while_an_application_comes_back() {
     look after
     same before after
     equal "VolumeSnapshots" "$(kn get volumesnapshots -o name)" ""
-    eventually 15 "5 contents of the point" contents_are 5
+    eventually 60 "5 contents of the point" contents_are 5
 }
 
 # ---- Somebody changes his mind ----
@@ -250,7 +250,7 @@ test_restore_is_cancelled_while_volumes_are_made() {
     clear_faults
     ended r1 Cancelled
     shop_stands second
-    eventually 15 "2 contents" contents_are 2
+    eventually 60 "2 contents" contents_are 2
     does 0 restore b1 --name r2 --only-data
     shop_stands first
 }

@@ -70,7 +70,7 @@ box_writes() {
     local before
     kn exec box-0 -- test ! -e /v0/frozen || fail "the application is still frozen"
     before=$(kn exec box-0 -- cat /v0/count)
-    eventually 5 "writes of the application" box_counts_beyond "${before:-0}"
+    eventually 60 "writes of the application" box_counts_beyond "${before:-0}"
 }
 box_counts_beyond() { [ "$(kn exec box-0 -- cat /v0/count)" -gt "$1" ]; }
 
@@ -131,18 +131,19 @@ my() { # POD SQL
     kn exec "$1" -c mariadb -- mariadb -u root -BN -e "$2"
 }
 
-# As pg_writer; each line of $work/acks is "number time" (seconds since 1970, of this machine).
+# As pg_writer; each line of $work/acks is "number time" (seconds since 1970), of the moment when the
+# server was asked after the commit: an answer may take any time to arrive here.
 my_writer() { # POD
     local i=0
     my "$1" "CREATE DATABASE t; CREATE TABLE t.a (id INT PRIMARY KEY) ENGINE=InnoDB;
         CREATE TABLE t.b (id INT PRIMARY KEY) ENGINE=InnoDB"
     while [ ! -e "$work/stop" ]; do
         i=$((i + 1))
-        printf 'BEGIN; INSERT INTO t.a VALUES (%d); INSERT INTO t.b VALUES (%d); COMMIT; SELECT %d;\n' \
+        printf 'BEGIN; INSERT INTO t.a VALUES (%d); INSERT INTO t.b VALUES (%d); COMMIT; SELECT %d, UNIX_TIMESTAMP(SYSDATE(6));\n' \
             "$i" "$i" "$i"
         sleep 0.003
     done | kn exec -i "$1" -c mariadb -- mariadb -u root -BN --unbuffered |
-        while read -r i; do printf '%s %s\n' "$i" "$EPOCHREALTIME"; done >"$work/acks"
+        sed -u 's/\t/ /' >"$work/acks"
 }
 
 # The last line may be half written.
@@ -187,7 +188,7 @@ serve_blueprints() {
     git_commit=$(git -C "$work/tree" rev-parse HEAD)
     "$root/tests/lib/git-http-server" --root "$work/git" --host "$KASSETTE_HOST_IP" \
         "${git_options[@]}" >"$work/git.port" &
-    eventually 10 "the Git server" test -s "$work/git.port"
+    eventually 60 "the Git server" test -s "$work/git.port"
     read -r _ port <"$work/git.port"
     git_url=http://$KASSETTE_HOST_IP:$port/blueprints.git
 }

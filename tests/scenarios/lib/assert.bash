@@ -70,7 +70,7 @@ nothing_left() { # RUN SNAPSHOTS
     list=$(kn get volumesnapshots -l "kassette.io/run=$1" -o name | wc -l)
     equal "VolumeSnapshots of $1" "$list" "$2"
     # The controller takes those of snapshots that are gone, where a driver is at work when that is.
-    eventually 15 "$2 VolumeSnapshotContents of $ns" contents_are "$2"
+    eventually 60 "$2 VolumeSnapshotContents of $ns" contents_are "$2"
     list=$(kn get leases -o name | grep -c "run-$1\$" || true)
     equal "Leases of $1" "$list" 0
     list=$(kn get pods -l "kassette.io/run=$1,kassette.io/step" -o name | wc -l)

@@ -49,7 +49,7 @@ start_whole() {
 start_widgets() {
     local path=/apis/$ns.kassette.test/v1/namespaces/$ns/widgets uid
     k wait --for=condition=Established --timeout=30s "crd/widgets.$ns.kassette.test" >/dev/null
-    eventually 20 "the definition is served" k get --raw "$path"
+    eventually 60 "the definition is served" k get --raw "$path"
     create_raw "$path" <<JSON
 {"apiVersion": "$ns.kassette.test/v1", "kind": "Widget",
  "metadata": {"name": "parent"},
