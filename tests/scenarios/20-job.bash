@@ -45,13 +45,20 @@ kill_job_when() { # COMMAND...
     [ "$(k -n kassette get pods -l "job-name=$ns" -o name | wc -l)" -ge 2 ] || fail "no Pod was killed"
 }
 
-# The blueprint keeps the engine busy while it is loaded, before anything is frozen.
+# Blueprints keep the engine busy while they are loaded, before anything is frozen: each for a part
+# of the second that one may take.
 test_job_killed_before_the_freeze() {
+    local i
     forget_job_run
     start_box 2
     freezing_blueprint
-    sed -i '1s/^/local until_now = 0; for i = 1, 20000000 do until_now = until_now + i end\n/' \
-        "$work/blueprints/box/blueprint.lua"
+    for i in 1 2 3 4 5 6 7 8; do
+        blueprint "busy$i" <<LUA
+local until_now = 0
+for i = 1, 20000000 do until_now = until_now + i end
+return { name = "busy$i", match = { kind = "StatefulSet", name = "^nothing$" } }
+LUA
+    done
     serve_blueprints
     backup_job_start --source "$git_url"
     kill_job_when output_has Capture
