@@ -64,11 +64,11 @@ test_application_never_thaws_late() {
     local frozen_ms
     start_box 1
     freezing_blueprint
-    set_faults readyDelayMs=3000
+    set_faults readyDelayMs=6000
     backup 0 --name b1 --blueprints "$work/blueprints"
     frozen_ms=$(run_field b1 '{.status.freeze.durationMs}')
-    # The snapshot is ready after 3 s, and the application did not wait for that.
-    [ "$frozen_ms" -lt 3000 ] || fail "it was frozen for $frozen_ms ms"
+    # The snapshot is ready after 6 s, and the application did not wait for that.
+    [ "$frozen_ms" -lt 6000 ] || fail "it was frozen for $frozen_ms ms"
     nothing_left b1 1
 }
 

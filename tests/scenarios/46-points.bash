@@ -25,6 +25,12 @@ policies() {
 
 namespace_is_gone() { ! k get namespace "$1"; }
 
+has_expired() {
+    local expires
+    expires=$(k -n "$KASSETTE_NAMESPACE" get restorepoint "$1" -o 'jsonpath={.spec.expiresAt}')
+    [ "$(date +%s)" -gt "$(date -d "$expires" +%s)" ]
+}
+
 # on any cluster
 test_points_are_told_and_deleted() {
     start_box 2
@@ -33,6 +39,7 @@ test_points_are_told_and_deleted() {
         "this is not a backup until it is exported" "restore it with: kassette restore b1"
     backup 0 --name b2 --ttl 1s
     points_are b1 b2
+    eventually 60 "the time of b2" has_expired b2
     kassette_does 0 get rp -n "$ns"
     says "$work/said" NAME APPLICATION EXPORTED "in 29d23h" expired
     kassette_does 0 get points -n somewhere-else
@@ -46,7 +53,6 @@ test_points_are_told_and_deleted() {
     says "$work/said" "did you mean 'b1'?"
     kassette_does 2 delete point
     kassette_does 2 delete run b1
-    sleep 1
     kassette_does 0 delete points --expired -n "$ns"
     says "$work/said" "RestorePoint $KASSETTE_NAMESPACE/b2 is deleted with its snapshots"
     points_are b1

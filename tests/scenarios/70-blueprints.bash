@@ -107,7 +107,10 @@ return {
       local first = run:exec {
         pod = app:pod(), command = { "sh", "-c", "echo x >> /v0/first; echo 7" },
       }
-      run:exec { pod = app:pod(), command = { "sh", "-c", "echo x >> /v0/second; sleep 4" } }
+      run:exec {
+        pod = app:pod(),
+        command = { "sh", "-c", "echo x >> /v0/second; until [ -e /v0/go ]; do sleep 0.1; done" },
+      }
       run:artifact("first", first.stdout)
     end,
   },
@@ -116,6 +119,7 @@ LUA
     backup_start --name b1 --blueprints "$work/blueprints" --action work
     eventually 60 "the second step" kn exec box-0 -- test -e /v0/second
     kill -9 "$engine"
+    kn exec box-0 -- touch /v0/go
     kassette run b1 || fail "the successor failed"
     phase_is b1 Succeeded
     equal "times of the first step" "$(kn exec box-0 -- sh -c 'wc -l < /v0/first')" 1
