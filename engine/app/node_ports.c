@@ -91,3 +91,13 @@ void kst_node_ports_clean(struct kst_json *service, const struct kst_json *appli
     if (kst_json_path_int(applied, "spec.healthCheckNodePort", 0) == 0 && !is_owned(service, NULL))
         kst_json_remove(spec, "healthCheckNodePort");
 }
+
+void kst_node_ports_remove(struct kst_json *service)
+{
+    struct kst_json *spec = kst_json_mut(service, "spec");
+    struct kst_json *port = kst_json_first_mut(kst_json_mut(spec, "ports"));
+    for (; port; port = kst_json_next_mut(port))
+        kst_json_remove(port, "nodePort");
+    if (spec)
+        kst_json_remove(spec, "healthCheckNodePort");
+}

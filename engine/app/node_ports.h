@@ -19,5 +19,7 @@ void kst_node_ports_keep_owners(struct kst_json *service);
 /* Takes those away from spec that nobody has asked for, as far as `service` (which may have been
  * captured) and `applied` (what `kubectl apply` has noted; may be NULL) tell. */
 void kst_node_ports_clean(struct kst_json *service, const struct kst_json *applied);
+/* Takes all of them away from spec. */
+void kst_node_ports_remove(struct kst_json *service);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/node_ports.h"
 #include "app/point/point.h"
 #include "app/restore/plan_internal.h"
 #include "app/restore/transform.h"
@@ -67,18 +68,6 @@ static int left_out(struct kst_plan *self, const struct kst_plan_kind *kind,
     return 0;
 }
 
-/* A port of all nodes, though the user chose it, is the original's; one that --preserve asks for is
- * asked for. */
-static void give_up_node_ports(struct kst_json *service)
-{
-    struct kst_json *spec = kst_json_mut(service, "spec");
-    struct kst_json *ports = kst_json_mut(spec, "ports");
-    for (struct kst_json *port = kst_json_first_mut(ports); port; port = kst_json_next_mut(port))
-        kst_json_remove(port, "nodePort");
-    if (spec)
-        kst_json_remove(spec, "healthCheckNodePort");
-}
-
 /* Cleaned, rewritten, transformed; NULL where a transform drops it. */
 static int make_ready(struct kst_plan *self, const struct kst_plan_kind *kind,
                       struct kst_json **object, struct kst_err **err)
@@ -86,9 +75,11 @@ static int make_ready(struct kst_plan *self, const struct kst_plan_kind *kind,
     bool dropped = false;
     kst_clean(*object, &self->clean);
     kst_rewrite(&self->rewrite, *object);
-    if (is(kind, "", "Service") && !self->clean.keep_node_ports &&
+    /* A port of all nodes, though the user chose it, is the original's; one that --preserve asks
+     * for is asked for. */
+    if (kst_node_ports_are_of(&kind->resource) && !self->clean.keep_node_ports &&
         strcmp(self->rewrite.from_ns, self->rewrite.to_ns) != 0)
-        give_up_node_ports(*object);
+        kst_node_ports_remove(*object);
     int rc = kst_transform_apply(self->sources->transform, &kind->resource, object, &dropped, err);
     if (rc == 0 && dropped) {
         kst_json_free(*object);

@@ -93,7 +93,7 @@ static int prepare(void *arg, struct kst_err **err)
         kst_json_set(self->row, "oldClaim", record_of(self->there));
         self->whose = KST_VOLUME_OLD;
     }
-    if (kst_volume_has_data(self) && self->whose != KST_VOLUME_OURS && !kst_volume_has_source(self))
+    if (kst_volume_has_data(self) && self->whose != KST_VOLUME_OURS)
         rc = kst_volume_find_source(self, err);
     if (rc == 0)
         kst_json_set_bool(self->row, "prepared", true);
@@ -113,7 +113,7 @@ static bool is_going_on(const struct kst_volume *self)
 static int make_source(void *arg, struct kst_err **err)
 {
     struct kst_volume *self = arg;
-    return self->source && !kst_volume_has_source(self) ? kst_volume_make_source(self, err) : 0;
+    return self->source ? kst_volume_make_source(self, err) : 0;
 }
 
 /* ---- The claim to create ---- */

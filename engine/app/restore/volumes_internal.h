@@ -62,10 +62,9 @@ int kst_volume_set_policy(struct kst_run *run, const char *volume, const char *c
 /* Finds out where its data comes from: self->source is the backup's VolumeSnapshot where that can
  * be used, else row.temporary names what has to be made. Changes nothing in the cluster. Yields. */
 int kst_volume_find_source(struct kst_volume *self, struct kst_err **err);
-/* Makes what is missing, and waits until the VolumeSnapshot is ready: row.source. Yields. */
+/* Makes what is missing, and waits until the VolumeSnapshot is ready: then it is row.source, and
+ * neither of the two asks anything of it again. Yields. */
 int kst_volume_make_source(struct kst_volume *self, struct kst_err **err);
-/* Whether that was so already, in this process or one before; self->source is set by it. */
-bool kst_volume_has_source(struct kst_volume *self);
 /* Removes the temporary VolumeSnapshot and its content; the snapshot itself stays. Yields;
  * idempotent. */
 int kst_volume_remove_source(struct kst_volume *self, struct kst_err **err);

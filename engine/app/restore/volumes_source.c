@@ -73,10 +73,10 @@ static const char *uid_of(const struct kst_run *run)
 int kst_volume_find_source(struct kst_volume *self, struct kst_err **err)
 {
     kst_auto_json struct kst_json *snapshot = NULL;
-    const char *made = kst_volume_str(self, "temporary");
+    const char *ready = kst_volume_str(self, "source"), *made = kst_volume_str(self, "temporary");
     free(kst_take(self->source));
-    if (made) { /* decided before, and journaled */
-        self->source = kst_strdup(made);
+    if (ready || made) { /* decided before, and journaled */
+        self->source = kst_strdup(ready ? ready : made);
         return 0;
     }
     int rc = find_snapshot(self, &snapshot, err);
@@ -227,6 +227,8 @@ static int await_ready(struct kst_volume *self, struct kst_err **err)
 int kst_volume_make_source(struct kst_volume *self, struct kst_err **err)
 {
     int rc = 0;
+    if (kst_volume_str(self, "source"))
+        return 0;
     if (kst_volume_str(self, "temporary")) {
         rc = make_content(self, err);
         if (rc == 0)
@@ -237,16 +239,6 @@ int kst_volume_make_source(struct kst_volume *self, struct kst_err **err)
     if (rc == 0)
         kst_json_set_str(self->row, "source", self->source);
     return rc;
-}
-
-bool kst_volume_has_source(struct kst_volume *self)
-{
-    const char *name = kst_volume_str(self, "source");
-    if (!name)
-        return false;
-    free(self->source);
-    self->source = kst_strdup(name);
-    return true;
 }
 
 /* ---- Removing it ---- */
